@@ -1,0 +1,17 @@
+# Libraries, all from Debian 12. Boost is pinned: 1.74, Debian's default, lacks what we use, and the two do not mix.
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 EXACT REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+if(FAMEMELY_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+add_library(famemely_boost INTERFACE)
+target_include_directories(famemely_boost SYSTEM INTERFACE ${Boost_INCLUDE_DIRS})
+target_compile_definitions(famemely_boost INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION)
+target_link_libraries(famemely_boost INTERFACE Threads::Threads)
