@@ -1,0 +1,36 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "gateway/claim_path.hpp"
+
+namespace famemely::gateway {
+
+/// Who is on the other side, as the token or API key said once it was verified.
+struct Identity {
+  std::string user_id;             // the claim `sub`, `service_role`, or `key:<name>`
+  std::vector<std::string> roles;  // each once
+  /// Without leeway; nothing for API keys, which last until they leave their file.
+  std::optional<WallTime> expires_at;
+  std::string claims_json;    // the token's claims as they were signed, an object
+  bool backend_only = false;  // a key of a backend: refused to requests that carry an Origin
+
+  [[nodiscard]] bool has_role(std::string_view role) const;
+  /// The roles `admin` and `service_role`: they see everybody's subscriptions and may disconnect users.
+  [[nodiscard]] bool is_administrator() const { return has_role("admin") || has_role("service_role"); }
+
+  bool operator==(const Identity&) const = default;
+};
+
+/// For verified tokens. Claims that are no JSON object give no roles.
+[[nodiscard]] Identity make_identity(std::string subject, std::string claims_json, const RoleClaims& role_claims,
+                                     std::optional<WallTime> expires_at, bool backend_only);
+
+/// For an API key: the user `key:<name>` with that one role, whatever JWT_ROLE_CLAIMS says.
+[[nodiscard]] Identity make_key_identity(std::string_view name, std::string_view role);
+
+}  // namespace famemely::gateway
