@@ -1,0 +1,62 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "app/config.hpp"
+#include "base/instant.hpp"
+#include "base/random_source.hpp"
+#include "base/result.hpp"
+
+namespace famemely::app {
+
+/// What the process finds around itself, as an argument, so that tests can furnish it.
+struct Surroundings {
+  std::map<std::string, std::string> environment;
+  /// Where `.env` and `.famemely-mqtt-dev-secret` are, and what relative file names are relative to.
+  std::filesystem::path directory;
+  std::string host_name;
+  std::uint32_t cores = 1;
+  bool stderr_is_terminal = false;
+  WallTime now;
+};
+
+/// Reads those of this process.
+[[nodiscard]] Surroundings this_process();
+
+/// Run the server. Each warning is worth a log line.
+struct Serve {
+  Config config;
+  std::vector<std::string> warnings;
+};
+
+/// `--check-config`: the configuration is good; say so, and the warnings, on standard error and exit 0.
+struct CheckConfig {
+  std::vector<std::string> warnings;
+};
+
+/// `--help`, `--version`, `--print-config`, `token`: write the text to standard output and exit 0.
+struct PrintText {
+  std::string text;
+};
+
+using Command = std::variant<Serve, CheckConfig, PrintText>;
+
+/// For standard error; the process then exits with the status.
+struct CommandError {
+  std::string message;
+  int exit_status = 2;
+
+  bool operator==(const CommandError&) const = default;
+};
+
+/// Everything between `main` and the first open port: flags, environment, files, checks. `arguments` is without the
+/// program's name. `--dev` and `token --dev` may create the secret's file, from `random`; nothing else is written. To
+/// learn the log level again on SIGHUP, call it again.
+[[nodiscard]] Result<Command, CommandError> parse_command_line(const std::vector<std::string>& arguments,
+                                                               const Surroundings& around, RandomSource& random);
+
+}  // namespace famemely::app
