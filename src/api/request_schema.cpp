@@ -1,0 +1,69 @@
+#include "api/request_schema.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace famemely::api {
+namespace {
+
+/// What is wrong with the value, in NestJS's words; empty if nothing is.
+std::string complaint(const Member& member, const JsonView& value) {
+  switch (member.kind) {
+    case MemberKind::any: return {};
+    case MemberKind::string:
+      if (value.kind() == JsonKind::string) return {};
+      return fmt::format("{} must be a string", member.name);
+    case MemberKind::boolean:
+      if (value.kind() == JsonKind::boolean) return {};
+      return fmt::format("{} must be a boolean value", member.name);
+    case MemberKind::object:
+      if (value.kind() == JsonKind::object) return {};
+      return fmt::format("{} must be an object", member.name);
+    case MemberKind::quality_of_service: {
+      const auto number = value.as_integer();
+      if (number && *number >= 0 && *number <= 2) return {};
+      return fmt::format("{} must be one of the following values: 0, 1, 2", member.name);
+    }
+    case MemberKind::encoding: {
+      const auto name = value.as_string();
+      if (name == "json" || name == "text" || name == "base64") return {};
+      return fmt::format("{} must be one of the following values: json, text, base64", member.name);
+    }
+  }
+  return {};
+}
+
+std::string absence(const Member& member) {
+  return member.kind == MemberKind::string ? fmt::format("{} must be a string", member.name)
+                                           : fmt::format("{} should not be empty", member.name);
+}
+
+}  // namespace
+
+Result<std::vector<std::optional<JsonView>>, Error> check_members(const JsonView& object,
+                                                                std::span<const Member> members) {
+  std::vector<std::optional<JsonView>> found(members.size());
+  std::vector<std::string> complaints;
+  for (auto& [name, value] : object.members()) {
+    const auto member = std::ranges::find(members, std::string_view(name), &Member::name);
+    if (member == members.end()) complaints.push_back(fmt::format("property {} should not exist", name));
+    else found[static_cast<std::size_t>(member - members.begin())] = value;
+  }
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (found[i]) {
+      // A client that leaves a value out may send null for it (`qos: undefined` becomes that in some languages).
+      if (!members[i].required && found[i]->is_null()) {
+        found[i].reset();
+        continue;
+      }
+      if (std::string text = complaint(members[i], *found[i]); !text.empty()) complaints.push_back(std::move(text));
+    } else if (members[i].required) {
+      complaints.push_back(absence(members[i]));
+    }
+  }
+  if (!complaints.empty()) return failure(Error{ErrorCode::bad_request, "Validation failed", std::move(complaints)});
+  return found;
+}
+
+}  // namespace famemely::api

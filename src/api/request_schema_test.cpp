@@ -1,0 +1,35 @@
+#include "api/request_schema.hpp"
+
+#include <gtest/gtest.h>
+
+namespace famemely::api {
+namespace {
+
+std::vector<std::string> complaints(std::string_view json) {
+  const auto view = JsonView::parse(json);
+  const auto found = check_members(*view, kPublishMembers);
+  return found ? std::vector<std::string>{} : found.error().details;
+}
+
+TEST(RequestSchema, AcceptsAWholeRequest) {
+  EXPECT_TRUE(complaints(R"({"topic":"a","payload":null,"qos":2,"retain":true,"encoding":"text","properties":{}})").empty());
+}
+
+TEST(RequestSchema, TakesNullOfAnOptionalMemberForAbsent) {
+  EXPECT_TRUE(complaints(R"({"topic":"a","payload":1,"qos":null,"retain":null})").empty());
+}
+
+TEST(RequestSchema, TellsAllThatIsWrongAtOnce) {
+  EXPECT_EQ(complaints(R"({"topic":1,"qos":3,"x":1,"retain":"yes","encoding":"hex","properties":[]})"),
+            (std::vector<std::string>{"property x should not exist", "topic must be a string", "payload should not be empty",
+                                      "qos must be one of the following values: 0, 1, 2", "retain must be a boolean value",
+                                      "encoding must be one of the following values: json, text, base64",
+                                      "properties must be an object"}));
+}
+
+TEST(RequestSchema, ReportsAMissingTopicAsNestDoes) {
+  EXPECT_EQ(complaints(R"({"payload":1})"), std::vector<std::string>{"topic must be a string"});
+}
+
+}  // namespace
+}  // namespace famemely::api
