@@ -15,11 +15,11 @@ inline constexpr std::size_t kTokenBytesMax = 8192;
 
 struct VerifierOptions {
   /// For HS256. Empty: every HS256 token is refused.
-  std::string secret;
+  std::string secret{};
   /// The `aud` that a token must name. Empty: not checked.
   std::string audience = "authenticated";
   /// The `iss` that a token must name. Empty: not checked.
-  std::string issuer;
+  std::string issuer{};
   /// How far the clocks of the issuer and of this machine may be apart.
   std::chrono::milliseconds leeway = std::chrono::seconds(10);
   /// True while the server listens on loopback addresses only: then the published demo key of local Supabase stacks is
@@ -53,8 +53,8 @@ class Verifier {
   VerifierOptions options_;
 };
 
-/// The `message` of the 401 or CONNECT_ERROR for a reason that `verify` gave: `Token verification failed: <reason>`, but
-/// for a Supabase API key, whose reason says it all.
+/// The `message` of the 401 or CONNECT_ERROR for a reason that `verify` gave: `Token verification failed: <reason>`, or
+/// the reason alone for a Supabase API key, where it says it all.
 [[nodiscard]] std::string refusal_message(std::string_view reason);
 
 }  // namespace famemely::jwt
