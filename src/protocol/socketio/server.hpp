@@ -1,0 +1,129 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/http_message.hpp"
+#include "base/instant.hpp"
+#include "base/random_source.hpp"
+#include "protocol/socketio/effects.hpp"
+#include "protocol/socketio/encoder.hpp"
+
+namespace famemely::socketio {
+
+struct Options {
+  std::string path = "/socket.io/";
+  std::chrono::milliseconds ping_interval{25'000};
+  std::chrono::milliseconds ping_timeout{20'000};
+  std::chrono::milliseconds upgrade_timeout{10'000};
+  /// A connection that has joined no namespace by then is closed.
+  std::chrono::milliseconds connect_timeout{45'000};
+  /// The largest HTTP body and WebSocket message from a client: announced as `maxPayload`.
+  std::uint32_t message_bytes_max = 1'000'000;
+  /// What may be queued for one client.
+  std::uint32_t client_queue_bytes_max = 4'000'000;
+  bool polling = true;
+  bool websocket = true;
+  /// Every other namespace is refused with `Invalid namespace`.
+  std::vector<std::string> namespaces{"/"};
+  /// The index of the worker that this machine serves; sids carry it.
+  std::uint8_t owner = 0;
+};
+
+enum class EmitResult : std::uint8_t {
+  queued,
+  full,  // the client's queue has no room: count it as dropped, or close with `DisconnectReason::slow_consumer`
+  gone,  // no such socket any more
+};
+
+/// A Socket.IO 4 server (Socket.IO protocol 5 over Engine.IO protocol 4) for the sessions of one worker, without I/O.
+/// All calls are made by that worker.
+///
+/// A turn: any number of calls, then `end_of_turn` once. What the calls queue for clients leaves only then, as one
+/// gathered write or one polling answer for each client: WebSockets get a WriteReady, waiting polls their Respond.
+/// Effects are to be done in their order; views handed to a call need not outlive it.
+class Server {
+ public:
+  Server(Options options, RandomSource& random);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // --- the transport side: called by whoever does the I/O ---
+
+  /// True for requests that are ours: the path with or without its last slash.
+  [[nodiscard]] bool serves(std::string_view path) const;
+  /// The worker that made the sid in the request's query; nothing without a well-formed one. Hand the connection over
+  /// to that worker before any of the calls below.
+  [[nodiscard]] static std::optional<std::uint8_t> owner_of(const HttpRequest& request);
+
+  /// A POST's head is here, its body not yet. False if it is answered already (a Respond is among the effects) and the
+  /// body is not wanted: close the connection after the answer. Otherwise `on_request` follows, or
+  /// `on_request_abandoned` when the caller has refused the body itself, or `on_disconnected`.
+  [[nodiscard]] bool on_request_started(ConnectionId connection, const HttpRequest& head, Now now, Effects& effects);
+  void on_request_abandoned(ConnectionId connection);
+  /// A whole request that is no upgrade. Answered by one Respond, at once or (a poll) later; until then the connection
+  /// must not be given another request. OPTIONS is the caller's.
+  void on_request(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects);
+  /// A request to upgrade to WebSocket: answered by AcceptUpgrade, or by a Respond that refuses.
+  void on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects);
+  /// Bytes of an upgraded connection. They are unmasked in place.
+  void on_websocket_bytes(ConnectionId connection, std::span<char> bytes, Now now, Effects& effects);
+  /// The connection is gone: a WebSocket, or one with a request not answered yet. Harmless for any other.
+  void on_disconnected(ConnectionId connection, Now now, Effects& effects);
+
+  /// The next pieces to write to a WebSocket, as many as fit; returns how many there are. Pieces stay valid until the
+  /// next `wrote` or `on_disconnected` of this connection.
+  [[nodiscard]] std::size_t gather(ConnectionId connection, std::span<engineio::Piece> pieces) const;
+  /// So many bytes of what was gathered have been written. True if more is waiting: gather again, or when the
+  /// connection can be written to again; no WriteReady will say so.
+  bool wrote(ConnectionId connection, std::size_t bytes, Now now, Effects& effects);
+
+  void on_timer(Now now, Effects& effects);
+  /// When `on_timer` is due; kNever if nothing is. At most 10 ms late.
+  [[nodiscard]] Instant next_deadline() const;
+  void end_of_turn(Now now, Effects& effects);
+
+  // --- the application side ---
+
+  void accept(SocketId socket, Now now, Effects& effects);
+  /// CONNECT_ERROR. The connection stays for another attempt, until the connect timeout.
+  void refuse(SocketId socket, std::string_view message, std::string_view data_json = {});
+
+  /// Queues a frame, made for the socket's namespace. Neither allocates nor looks at the frame.
+  EmitResult emit(SocketId socket, const Frame& frame);
+  /// A number for `make_event_frame` that makes the client acknowledge; an AckReceived with it follows if the client
+  /// does. Nothing if too many acknowledgements are due from this socket already, or it is gone.
+  [[nodiscard]] std::optional<std::uint32_t> next_ack_id(SocketId socket);
+  /// The acknowledgement of an event that asked for it.
+  EmitResult reply(SocketId socket, std::uint64_t ack_id, std::string_view args_json,
+                   std::span<const std::string_view> attachments = {});
+  /// A QueueDrained follows once everything that is queued has been written.
+  void tell_when_drained(SocketId socket);
+
+  /// Sends a DISCONNECT packet; the connection stays. JavaScript clients do not come back after it.
+  void disconnect(SocketId socket, Now now, Effects& effects);
+  /// Closes the whole connection of this socket, without a DISCONNECT packet, once what is queued is written:
+  /// clients come back. A slow consumer loses its queue and gets close code 4008 over WebSocket.
+  /// Every socket of the connection gets its SocketDisconnected.
+  void close_transport(SocketId socket, DisconnectReason reason, Now now, Effects& effects);
+  /// Closes every connection that is left, joined to a namespace or not.
+  void close_all(DisconnectReason reason, Now now, Effects& effects);
+
+  [[nodiscard]] std::size_t queued_bytes(SocketId socket) const;
+  [[nodiscard]] std::optional<Transport> transport(SocketId socket) const;
+  /// The id the client knows itself by; empty unless accepted.
+  [[nodiscard]] std::string sid(SocketId socket) const;
+  /// All sockets that are joined to a namespace.
+  [[nodiscard]] std::vector<SocketId> sockets() const;
+  /// Engine.IO sessions, joined to a namespace or not.
+  [[nodiscard]] std::size_t connection_count() const;
+};
+
+}  // namespace famemely::socketio

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace famemely::websocket {
+
+enum class Role : std::uint8_t { server, client };
+
+/// RFC 6455 section 5.2; only these opcodes reach the caller as a message.
+enum class Opcode : std::uint8_t { text = 0x1, binary = 0x2 };
+
+/// Close codes of RFC 6455 section 7.4.1 that we send or tell.
+inline constexpr std::uint16_t kCloseNormal = 1000;
+inline constexpr std::uint16_t kCloseProtocolError = 1002;
+inline constexpr std::uint16_t kCloseNoStatus = 1005;  // never on the wire: the close frame was empty
+inline constexpr std::uint16_t kCloseInvalidPayload = 1007;
+inline constexpr std::uint16_t kCloseTooBig = 1009;
+
+struct Message {
+  Opcode opcode;
+  std::string_view data;
+};
+struct Ping {
+  std::string_view data;
+};
+struct Pong {
+  std::string_view data;
+};
+struct Close {
+  std::uint16_t code;  // kCloseNoStatus if the frame was empty
+  std::string_view reason;
+};
+/// The peer broke the protocol: close with this code. Nothing is decoded after it.
+struct Fault {
+  std::uint16_t close_code;
+  const char* what;
+};
+using Event = std::variant<Message, Ping, Pong, Close, Fault>;
+
+/// Finds the messages in one direction of a WebSocket connection (RFC 6455 section 5). Masked bytes are unmasked where
+/// they lie, and a message that lies whole in the fed bytes is handed out as a view of them; only what arrives in
+/// pieces is copied, into a buffer that is let go with the message. An idle decoder holds no buffer.
+///
+///     decoder.feed(bytes);
+///     while (auto event = decoder.next()) ...
+///
+/// Views are valid until the next call of `next` or `feed`; the fed bytes must stay where they are until `next` has
+/// said nothing.
+class Decoder {
+ public:
+  Decoder(Role role, std::uint32_t message_bytes_max) : message_bytes_max_(message_bytes_max), role_(role) {}
+
+  void feed(std::span<char> bytes);
+  /// The next event, or nothing when more bytes are needed (for ever after a Fault or a Close).
+  [[nodiscard]] std::optional<Event> next();
+
+  /// True if a frame or a fragmented message has begun and is not complete.
+  [[nodiscard]] bool inside_message() const { return partial_ != nullptr; }
+  /// Bytes held for what has arrived in pieces.
+  [[nodiscard]] std::size_t buffered_bytes() const;
+
+ private:
+  struct FrameHead;
+  struct Partial;
+  struct PartialDeleter {
+    void operator()(Partial* partial) const;
+  };
+
+  Partial& partial();
+  std::optional<Event> fault(std::uint16_t code, const char* what);
+  std::optional<Event> read_head(FrameHead& head, bool& complete);
+  std::optional<Event> check(const FrameHead& head) const;
+  std::optional<Event> whole_data_frame(const FrameHead& head, std::span<char> payload);
+  std::optional<Event> data_piece(std::span<char> piece);
+  std::optional<Event> control_event(std::uint8_t opcode, std::string_view payload);
+  void let_go_of_delivered();
+
+  char* at_ = nullptr;  // the part of the fed bytes not looked at yet
+  char* end_ = nullptr;
+  std::unique_ptr<Partial, PartialDeleter> partial_;
+  std::uint32_t message_bytes_max_;
+  Role role_;
+  bool finished_ = false;
+};
+
+}  // namespace famemely::websocket
