@@ -74,12 +74,17 @@ class Decoder {
   };
 
   Partial& partial();
-  std::optional<Event> fault(std::uint16_t code, const char* what);
-  std::optional<Event> read_head(FrameHead& head, bool& complete);
-  std::optional<Event> check(const FrameHead& head) const;
-  std::optional<Event> whole_data_frame(const FrameHead& head, std::span<char> payload);
-  std::optional<Event> data_piece(std::span<char> piece);
-  std::optional<Event> control_event(std::uint8_t opcode, std::string_view payload);
+  [[nodiscard]] std::size_t available() const { return static_cast<std::size_t>(end_ - at_); }
+  [[nodiscard]] bool inside_fragmented_message() const;
+  Fault fault(std::uint16_t close_code, const char* what);
+  /// The head at the front of what is there; nothing if it is not whole.
+  std::optional<FrameHead> read_head();
+  /// Why this frame is refused, or nothing.
+  [[nodiscard]] std::optional<Fault> check(const FrameHead& head) const;
+  std::optional<Event> whole_frame(const FrameHead& head);
+  std::optional<Event> piece_of_frame();
+  Event data_event(std::uint8_t opcode, std::string_view data);
+  Event control_event(std::uint8_t opcode, std::string_view payload);
   void let_go_of_delivered();
 
   char* at_ = nullptr;  // the part of the fed bytes not looked at yet
