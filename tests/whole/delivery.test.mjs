@@ -1,0 +1,235 @@
+// What is promised between a publisher, the broker and the sockets, with brokers that die and wires that break.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  ask, brokerClient, connect, eventually, once, publish, sleep, startBoth, startBroker, startGateway, startProxy, subscribe,
+  succeed, token, untilMessages, untilReady,
+} from './harness.mjs';
+
+const count = (n) => Array.from({ length: n }, (_, i) => i);
+
+test('delivery', async (t) => {
+  const { broker, gateway } = await startBoth(t, { env: { WORKERS: '2' } });
+  const other = await brokerClient(t, broker);
+
+  for (const qos of [0, 1, 2]) {
+    await t.test(`QoS ${qos} from the broker: each message once, in order`, async (t) => {
+      const socket = await connect(t, gateway);
+      await subscribe(socket, `in/${qos}`, qos);
+      for (let i = 0; i < 2000; ++i) other.publish(`in/${qos}`, String(i), { qos });
+      await untilMessages(socket, 2000, 20_000);
+      await sleep(100);
+      assert.deepEqual(socket.messages.map((m) => m.payload), count(2000));
+      assert.ok(socket.messages.every((m) => m.qos === qos));
+    });
+
+    await t.test(`QoS ${qos} to the broker: each message once, in order`, async (t) => {
+      const socket = await connect(t, gateway);
+      const receiver = await brokerClient(t, broker);
+      await receiver.subscribeAsync(`out/${qos}`, { qos: 2 });
+      const replies = await Promise.all(count(2000).map((i) => publish(socket, `out/${qos}`, i, { qos })));
+      assert.ok(replies.every((reply) => reply.success));
+      await eventually(() => receiver.received.length >= 2000, 'all of them at the broker');
+      await sleep(100);
+      assert.deepEqual(receiver.received.map((m) => Number(m.payload)), count(2000));
+      assert.ok(receiver.received.every((m) => m.packet.qos === qos));
+    });
+  }
+
+  await t.test('one topic, 100 sockets, 500 messages: each once and in order on every socket', async (t) => {
+    const sockets = await Promise.all(
+      count(100).map((i) => connect(t, gateway, { auth: { token: token({ sub: `crowd${i}` }) } })),
+    );
+    await Promise.all(sockets.map((socket) => subscribe(socket, 'crowd', 1)));
+    for (let i = 0; i < 500; ++i) other.publish('crowd', String(i), { qos: 1 });
+    await Promise.all(sockets.map((socket) => untilMessages(socket, 500, 60_000)));
+    await sleep(200);
+    for (const socket of sockets) assert.deepEqual(socket.messages.map((m) => m.payload), count(500));
+  });
+
+  await t.test('sockets that come and go disturb no other', async (t) => {
+    const steady = await connect(t, gateway);
+    await subscribe(steady, 'coming/+/going', 1);
+    let done = false;
+    const traffic = (async () => {
+      for (let i = 0; i < 600; ++i) {
+        other.publish('coming/a/going', String(i), { qos: 1 });
+        if (i % 10 === 0) await sleep(5);
+      }
+      done = true;
+    })();
+    while (!done) {
+      const guest = await connect(t, gateway);
+      await subscribe(guest, 'coming/a/going', 2);
+      await subscribe(guest, 'coming/#', 1);
+      guest.disconnect();
+    }
+    await traffic;
+    await untilMessages(steady, 600, 20_000);
+    await sleep(200);
+    assert.deepEqual(steady.messages.map((m) => m.payload), count(600));
+  });
+});
+
+test('a broker that dies and comes back', async (t) => {
+  const { broker, gateway } = await startBoth(t);
+  const socket = await connect(t, gateway);
+  await subscribe(socket, 'back/#', 1);
+  const lost = eventually(() => socket.statuses.find((status) => !status.isConnected), 'mqtt:status without broker', 15_000);
+  await broker.kill();
+  const status = await lost;
+  assert.equal(typeof status.lastError, 'string');
+
+  const refused = await ask(socket, 'mqtt:publish', { topic: 'back/a', payload: 1, qos: 1 });
+  assert.deepEqual(refused, { success: false, error: 'MQTT client is not connected', statusCode: 503 });
+  const health = await fetch(`${gateway.url}/mqtt/health`);
+  assert.equal(health.status, 200);
+  const body = await health.json();
+  assert.equal(body.status, 'degraded');
+  assert.equal(body.broker, 'disconnected');
+  assert.equal((await fetch(`${gateway.url}/mqtt/health/ready`)).status, 503);
+
+  // A page that subscribes just now must not stay deaf.
+  const late = await connect(t, gateway);
+  const waiting = ask(late, 'mqtt:subscribe', { topic: 'back/late', qos: 1 });
+  assert.equal((await ask(late, 'mqtt:unsubscribe', { topic: 'never' })).statusCode, 404);
+
+  socket.statuses.length = 0;
+  await sleep(300);
+  await broker.restart();
+  const again = await eventually(() => socket.statuses.find((s) => s.isConnected), 'mqtt:status with broker', 15_000);
+  assert.equal(again.reconnectAttempts, 0);
+  assert.ok(!('lastError' in again));
+  assert.equal((await waiting).success, true);
+
+  await untilReady(gateway);
+  const other = await brokerClient(t, broker);
+  await eventually(async () => {
+    await other.publishAsync('back/a', '"afterwards"', { qos: 1 });
+    return socket.messages.some((m) => m.payload === 'afterwards');
+  }, 'a message after the restart');
+  await publish(socket, 'back/b', 'own', { qos: 2 });
+  await eventually(() => socket.messages.some((m) => m.payload === 'own'), 'a message of our own');
+  await other.publishAsync('back/late', '"hello"', { qos: 1 });
+  await eventually(() => late.messages.some((m) => m.payload === 'hello'), 'the late subscriber hears');
+});
+
+test('a gateway that starts before its broker', async (t) => {
+  const broker = await startBroker(t);
+  await broker.kill();
+  const gateway = await startGateway(t, { broker });
+  assert.equal((await fetch(`${gateway.url}/mqtt/health/ready`)).status, 503);
+  const socket = await connect(t, gateway);
+  assert.equal(socket.statuses[0].isConnected, false);
+  await broker.restart();
+  await eventually(() => socket.statuses.at(-1).isConnected, 'mqtt:status with broker', 15_000);
+});
+
+test('a wire that breaks while messages are in flight', async (t) => {
+  const broker = await startBroker(t);
+  const proxy = await startProxy(t, broker.port);
+  const gateway = await startGateway(t, { broker: { port: proxy.port } });
+  await untilReady(gateway);
+  const receiver = await brokerClient(t, broker);
+  await receiver.subscribeAsync('cut/#', { qos: 2 });
+  const socket = await connect(t, gateway);
+  const seen = (topic) => receiver.received.filter((m) => m.topic === topic).map((m) => Number(m.payload));
+
+  for (const qos of [1, 2]) {
+    await t.test(`QoS ${qos}: everything is answered and reaches the broker ${qos === 2 ? 'exactly' : 'at least'} once`, async () => {
+      const topic = `cut/${qos}`;
+      const replies = [];
+      for (let i = 0; i < 600; ++i) {
+        replies.push(ask(socket, 'mqtt:publish', { topic, payload: i, qos }));
+        if (i === 200 || i === 400) {
+          await eventually(() => seen(topic).length > i / 4, 'some have arrived');
+          proxy.cut();
+        }
+        if (i % 20 === 0) await sleep(2);
+      }
+      const answers = await Promise.all(replies);
+      // While the gateway is away from its broker a new publish is refused at once; those taken on are kept.
+      const taken = count(600).filter((i) => answers[i].success);
+      for (const answer of answers.filter((a) => !a.success)) {
+        assert.deepEqual(answer, { success: false, error: 'MQTT client is not connected', statusCode: 503 });
+      }
+      assert.ok(taken.length >= 400, `${taken.length} were taken`);
+      await eventually(() => new Set(seen(topic)).size >= taken.length, 'all of them at the broker', 20_000);
+      await sleep(300);
+      const arrived = seen(topic);
+      assert.deepEqual([...new Set(arrived)].sort((a, b) => a - b), taken);
+      if (qos === 2) assert.equal(arrived.length, taken.length, 'none twice');
+      await untilReady(gateway);
+    });
+  }
+
+  await t.test('what others sent meanwhile arrives after the reconnect', async (t) => {
+    const listener = await connect(t, gateway);
+    await subscribe(listener, 'meanwhile', 1);
+    proxy.refuse();
+    proxy.cut();
+    await eventually(() => listener.statuses.some((s) => !s.isConnected), 'mqtt:status without broker', 15_000);
+    for (let i = 0; i < 50; ++i) await receiver.publishAsync('meanwhile', String(i), { qos: 1 });
+    proxy.refuse(false);
+    await untilMessages(listener, 50, 20_000);
+    assert.deepEqual([...new Set(listener.messages.map((m) => m.payload))], count(50));
+  });
+
+  await t.test('a wire that only stalls loses nothing', async (t) => {
+    const listener = await connect(t, gateway);
+    await subscribe(listener, 'stall', 1);
+    await untilReady(gateway);
+    proxy.freeze();
+    for (let i = 0; i < 50; ++i) await receiver.publishAsync('stall', String(i), { qos: 1 });
+    const reply = ask(listener, 'mqtt:publish', { topic: 'cut/stall', payload: 1, qos: 1 });
+    await sleep(500);
+    assert.equal(listener.messages.length, 0);
+    proxy.thaw();
+    await untilMessages(listener, 50, 20_000);
+    assert.equal((await reply).success, true);
+    assert.deepEqual(listener.messages.map((m) => m.payload), count(50));
+  });
+});
+
+test('a broker that refuses', async (t) => {
+  const acl = [
+    'topic readwrite open/#',
+    'topic read denied/publish/#',
+    'topic readwrite $famemely/#',
+    'topic readwrite famemely/#',
+  ];
+  const { broker, gateway } = await startBoth(t, { acl: `${acl.join('\n')}\n` });
+  const socket = await connect(t, gateway);
+  const other = await brokerClient(t, broker);
+
+  await t.test('a subscription: reported, and not kept', async () => {
+    const reply = await ask(socket, 'mqtt:subscribe', { topic: 'secret/a', qos: 1 });
+    assert.equal(reply.success, false);
+    assert.ok([403, 502].includes(reply.statusCode), JSON.stringify(reply));
+    assert.match(reply.error, /^Failed to subscribe: ./);
+    const event = once(socket, 'mqtt:subscribe:error');
+    socket.emit('mqtt:subscribe', { topic: 'secret/a' });
+    const { error, statusCode, topic } = await event;
+    assert.match(error, /^Failed to subscribe: ./);
+    assert.equal(statusCode, reply.statusCode);
+    assert.equal(topic, 'secret/a');
+    assert.equal((await ask(socket, 'mqtt:subscriptions')).total, 0);
+    assert.equal((await ask(socket, 'mqtt:unsubscribe', { topic: 'secret/a' })).statusCode, 404);
+  });
+
+  await t.test('a publish: 502 that names the reason', async () => {
+    for (const qos of [1, 2]) {
+      const reply = await ask(socket, 'mqtt:publish', { topic: 'denied/publish/a', payload: 1, qos });
+      assert.equal(reply.success, false);
+      assert.equal(reply.statusCode, 502, JSON.stringify(reply));
+      assert.match(reply.error, /not authorized/i);
+    }
+  });
+
+  await t.test('the others go on', async () => {
+    await subscribe(socket, 'open/a', 1);
+    await other.publishAsync('open/a', '1', { qos: 1 });
+    assert.equal((await untilMessages(socket, 1))[0].payload, 1);
+    await succeed(socket, 'mqtt:publish', { topic: 'open/b', payload: 1, qos: 2 });
+  });
+});
