@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
-import { startGateway } from './gateway.mjs';
+import { startGateway } from '../dev_gateway.mjs';
 
 const example = new URL('../../examples/react-chat/', import.meta.url).pathname;
 const pictures = process.env.FAMEMELY_PICTURES ?? tmpdir();
