@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+#include "protocol/mqtt/packet.hpp"
+
+namespace famemely::mqtt {
+
+/// The bytes hold no whole packet.
+struct NeedMore {
+  /// The size of the packet, where its head is complete, else 0.
+  std::size_t packet_bytes = 0;
+};
+
+/// The broker broke the protocol: say why in a DISCONNECT (version 5) and close.
+struct DecodeFault {
+  ReasonCode code;
+  const char* what;  // `QoS 3 in PUBLISH`
+};
+
+struct Decoded {
+  ReceivedPacket packet;
+  std::size_t bytes;  // how much of the input it took
+};
+
+using DecodeOutcome = std::variant<Decoded, NeedMore, DecodeFault>;
+
+/// Decodes the packet at the front of the bytes, of those that a broker sends. Strict (MQTT 5 section 4.13, 3.1.1
+/// section 4.8): whatever the specification calls malformed is a fault. All views in the packet are views of the bytes.
+/// A packet of more than `packet_bytes_max` bytes is a fault as soon as its head is there.
+[[nodiscard]] DecodeOutcome decode(std::string_view bytes, ProtocolVersion version,
+                                   std::size_t packet_bytes_max = kPacketBytesMax);
+
+}  // namespace famemely::mqtt
