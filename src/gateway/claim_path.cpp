@@ -36,21 +36,28 @@ std::optional<JsonView> ClaimPath::find_in(const JsonView& claims) const {
   return value;
 }
 
-Result<RoleClaims, std::string> RoleClaims::parse(std::string_view list) {
+Result<RoleClaims, std::string> RoleClaims::parse(const std::vector<std::string>& paths) {
   RoleClaims claims;
-  while (!list.empty()) {
-    const auto comma = list.find(',');
-    const std::string_view entry = trimmed(list.substr(0, comma));
-    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
-    if (entry.empty()) continue;
-    auto path = ClaimPath::parse(entry);
+  for (const std::string& text : paths) {
+    auto path = ClaimPath::parse(text);
     if (!path) return failure(std::move(path.error()));
     if (path->first_name() == "user_metadata") {
-      return failure(fmt::format("`{}` can't hold roles: users write user_metadata themselves", entry));
+      return failure(fmt::format("`{}` can't hold roles: users write user_metadata themselves", text));
     }
     claims.paths_.push_back(std::move(*path));
   }
   return claims;
+}
+
+Result<RoleClaims, std::string> RoleClaims::parse(std::string_view list) {
+  std::vector<std::string> paths;
+  while (!list.empty()) {
+    const auto comma = list.find(',');
+    const std::string_view entry = trimmed(list.substr(0, comma));
+    if (!entry.empty()) paths.emplace_back(entry);
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+  }
+  return parse(paths);
 }
 
 RoleClaims RoleClaims::defaults() { return *parse(kRoleClaimsDefault); }

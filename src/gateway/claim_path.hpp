@@ -33,7 +33,9 @@ class ClaimPath {
 /// The option JWT_ROLE_CLAIMS: where a token's roles come from.
 class RoleClaims {
  public:
-  /// A comma-separated list. `user_metadata` is refused, because a Supabase user writes it himself.
+  /// `user_metadata` and what is in it is refused, because users write it themselves.
+  [[nodiscard]] static Result<RoleClaims, std::string> parse(const std::vector<std::string>& paths);
+  /// A comma-separated list; empty entries are left out.
   [[nodiscard]] static Result<RoleClaims, std::string> parse(std::string_view list);
   /// `role,user_role,app_metadata.role,app_metadata.roles`
   [[nodiscard]] static RoleClaims defaults();

@@ -56,6 +56,12 @@ TEST(RoleClaims, RefuseWhatUsersWriteThemselves) {
   EXPECT_TRUE(RoleClaims::parse("user_metadata_checked"));
 }
 
+TEST(RoleClaims, AreTheSameFromTextsApart) {
+  EXPECT_EQ(RoleClaims::parse(std::vector<std::string>{"role", "a.b"}), RoleClaims::parse("role,a.b"));
+  EXPECT_FALSE(RoleClaims::parse(std::vector<std::string>{"user_metadata.role"}));
+  EXPECT_FALSE(RoleClaims::parse(std::vector<std::string>{""}));
+}
+
 TEST(RoleClaims, AnEmptyListGivesNoRoles) {
   EXPECT_THAT(RoleClaims::parse("")->roles_of(json(R"({"role":"admin"})")), IsEmpty());
 }

@@ -1,0 +1,66 @@
+#include "gateway/permission_rules.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+#include <string_view>
+
+namespace famemely::gateway {
+namespace {
+
+using Effect = PermissionRule::Effect;
+
+std::vector<TopicTemplate> templates(std::initializer_list<std::string_view> texts) {
+  std::vector<TopicTemplate> parsed;
+  for (const std::string_view text : texts) parsed.push_back(*TopicTemplate::parse(text));
+  return parsed;
+}
+
+struct Equals {
+  const JsonView& claim;
+
+  bool operator()(std::monostate) const { return claim.is_null(); }
+  bool operator()(bool value) const { return claim.as_boolean() == value; }
+  bool operator()(double value) const { return claim.as_number() == value; }
+  bool operator()(const std::string& value) const { return claim.as_string() == value; }
+};
+
+}  // namespace
+
+bool ClaimCondition::holds(const TokenValues& values) const {
+  const auto found = values.claim(claim);
+  if (!found) return std::holds_alternative<std::monostate>(value);
+  return std::visit(Equals{*found}, value);
+}
+
+bool PermissionRule::concerns(const Identity& identity, const TokenValues& values) const {
+  const bool has_role =
+      roles.empty() || std::ranges::any_of(roles, [&](const std::string& role) { return identity.has_role(role); });
+  return has_role && std::ranges::all_of(claims, [&](const ClaimCondition& claim) { return claim.holds(values); });
+}
+
+PermissionPolicy PermissionPolicy::built_in() {
+  PermissionPolicy policy;
+  policy.rules = {
+      {.effect = Effect::allow,
+       .publish = true,
+       .subscribe = true,
+       .topics = templates({"app/users/{sub}/#", "users/{sub}/#", "notifications/{sub}", "notifications/{sub}/#",
+                            "app/chat/direct/{sub}/+", "app/chat/direct/+/{sub}"})},
+      {.effect = Effect::allow,
+       .publish = true,
+       .subscribe = true,
+       .roles = {"admin", "service_role"},
+       .topics = templates({"#", "$SYS/#"})},
+      {.effect = Effect::allow, .subscribe = true, .topics = templates({"app/users/+/status", "users/+/status"})},
+      {.effect = Effect::deny,
+       .publish = true,
+       .subscribe = true,
+       .topics = templates({"app/users/#", "users/#", "notifications/#", "app/chat/direct/#", "$SYS/#"})},
+      {.effect = Effect::deny, .publish = true, .topics = templates({"app/broadcast/#"})},
+      {.effect = Effect::allow, .publish = true, .subscribe = true, .topics = templates({"#"})},
+  };
+  policy.reserved.push_back(*mqtt::TopicFilter::parse("$famemely/#"));
+  return policy;
+}
+
+}  // namespace famemely::gateway

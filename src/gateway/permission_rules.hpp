@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "gateway/claim_path.hpp"
+#include "gateway/identity.hpp"
+#include "gateway/permission_template.hpp"
+#include "protocol/mqtt/topic_filter.hpp"
+
+namespace famemely::gateway {
+
+/// A claim that must equal a value. An absent claim equals only null.
+struct ClaimCondition {
+  using Value = std::variant<std::monostate, bool, double, std::string>;  // nothing: null
+
+  ClaimPath claim;
+  Value value;
+
+  [[nodiscard]] bool holds(const TokenValues& values) const;
+  bool operator==(const ClaimCondition&) const = default;
+};
+
+/// One rule of the list: what it does, for whom, and on which topics.
+struct PermissionRule {
+  enum class Effect { allow, deny };
+
+  Effect effect = Effect::allow;
+  bool publish = false;
+  bool subscribe = false;
+  std::vector<std::string> roles{};      // any of them; empty: everybody
+  std::vector<ClaimCondition> claims{};  // all of them
+  std::vector<TopicTemplate> topics{};
+
+  [[nodiscard]] bool concerns(const Identity& identity, const TokenValues& values) const;
+  bool operator==(const PermissionRule&) const = default;
+};
+
+/// The rules in their order, as PERMISSIONS_FILE has them.
+struct PermissionPolicy {
+  std::vector<PermissionRule> rules{};
+  /// Topics of the gateway itself, MQTT_FENCE_TOPIC among them: nobody has any right on them, whatever rules and
+  /// tokens say. A wider filter may reach one that does not begin with `$`; the bridge hands out no message of them.
+  std::vector<mqtt::TopicFilter> reserved{};
+
+  /// A user's own space is private but for the status, announcements come from the backend, the rest is open. Reserves
+  /// `$famemely/#`.
+  [[nodiscard]] static PermissionPolicy built_in();
+};
+
+}  // namespace famemely::gateway
