@@ -9,6 +9,7 @@
 
 #include "base/json_text.hpp"
 #include "protocol/engineio/effects.hpp"
+#include "protocol/engineio/server.hpp"
 
 namespace famemely::socketio {
 
@@ -25,7 +26,8 @@ struct SocketId {
   bool operator==(const SocketId&) const = default;
 };
 
-enum class Transport : std::uint8_t { polling, websocket };
+using engineio::HandshakeInfo;
+using engineio::Transport;
 [[nodiscard]] std::string_view to_string(Transport transport);
 
 /// Why a socket is gone, in the words of the official server (`to_string`).
@@ -42,15 +44,9 @@ enum class DisconnectReason : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(DisconnectReason reason);
 
-/// What is kept of the request that opened the connection.
-struct HandshakeInfo {
-  std::string authorization;  // the header's value, or empty
-  std::string origin;         // the header's value, or empty
-  std::string remote_address;
-};
-
 /// A client asks to join a namespace: answer with `Server::accept` or `Server::refuse`, now or later. Unless it is
-/// refused, exactly one SocketDisconnected follows, even if the answer has not been given by then.
+/// refused, exactly one SocketDisconnected follows, even if the answer has not been given by then. A client may send
+/// events without waiting for the answer: they follow this effect in the order of arrival.
 struct ConnectRequested {
   SocketId socket;
   std::string nsp;
@@ -77,6 +73,8 @@ struct AckReceived {
   std::uint32_t ack_id;
   std::vector<std::string> args;
   std::vector<std::string> attachments;
+
+  [[nodiscard]] std::optional<std::string_view> attachment(const JsonView& value) const;
 };
 
 struct SocketDisconnected {
@@ -89,8 +87,7 @@ struct QueueDrained {
   SocketId socket;
 };
 
-using ApplicationEffect =
-    std::variant<ConnectRequested, EventReceived, AckReceived, SocketDisconnected, QueueDrained>;
+using ApplicationEffect = std::variant<ConnectRequested, EventReceived, AckReceived, SocketDisconnected, QueueDrained>;
 
 /// Owned by the caller, who empties it after having done what it says, and passes it again.
 struct Effects {

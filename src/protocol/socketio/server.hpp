@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +14,11 @@
 #include "base/http_message.hpp"
 #include "base/instant.hpp"
 #include "base/random_source.hpp"
+#include "base/shared_bytes.hpp"
+#include "protocol/engineio/server.hpp"
+#include "protocol/engineio/sid.hpp"
+#include "protocol/engineio/timer_wheel.hpp"
+#include "protocol/socketio/decoder.hpp"
 #include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
 
@@ -46,12 +53,12 @@ enum class EmitResult : std::uint8_t {
 /// All calls are made by that worker.
 ///
 /// A turn: any number of calls, then `end_of_turn` once. What the calls queue for clients leaves only then, as one
-/// gathered write or one polling answer for each client: WebSockets get a WriteReady, waiting polls their Respond.
+/// gathered write or one polling answer for each client: WebSockets get a WriteReady, waiting polls their Respond. If
+/// `end_of_turn` brings effects for the application (QueueDrained), doing them is another turn.
 /// Effects are to be done in their order; views handed to a call need not outlive it.
 class Server {
  public:
-  Server(Options options, RandomSource& random);
-  ~Server();
+  Server(const Options& options, RandomSource& random);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -78,8 +85,8 @@ class Server {
   /// The connection is gone: a WebSocket, or one with a request not answered yet. Harmless for any other.
   void on_disconnected(ConnectionId connection, Now now, Effects& effects);
 
-  /// The next pieces to write to a WebSocket, as many as fit; returns how many there are. Pieces stay valid until the
-  /// next `wrote` or `on_disconnected` of this connection.
+  /// The next pieces to write to a WebSocket, as many as fit; returns how many there are. Gather, write
+  /// and `wrote` are one step: the pieces are valid until the next call that changes anything.
   [[nodiscard]] std::size_t gather(ConnectionId connection, std::span<engineio::Piece> pieces) const;
   /// So many bytes of what was gathered have been written. True if more is waiting: gather again, or when the
   /// connection can be written to again; no WriteReady will say so.
@@ -123,7 +130,62 @@ class Server {
   /// All sockets that are joined to a namespace.
   [[nodiscard]] std::vector<SocketId> sockets() const;
   /// Engine.IO sessions, joined to a namespace or not.
-  [[nodiscard]] std::size_t connection_count() const;
+  [[nodiscard]] std::size_t connection_count() const { return engine_.session_count(); }
+
+ private:
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+
+  enum class SocketState : std::uint8_t { free, pending, joined };
+
+  struct Socket {
+    engineio::SessionId session;
+    std::uint32_t generation = 0;
+    std::uint32_t next = kNone;  // of the same connection
+    std::uint32_t last_ack_id = 0;
+    std::uint16_t nsp = 0;
+    SocketState state = SocketState::free;
+    bool tell_when_drained = false;
+    engineio::Sid sid;
+    std::unique_ptr<std::vector<std::uint32_t>> acks_due;
+  };
+
+  /// What belongs to an Engine.IO session; at the session's slot.
+  struct Client {
+    std::uint32_t first_socket = kNone;
+    Decoder decoder;
+    SharedBytes handshake;  // the values of HandshakeInfo, a line each
+  };
+
+  void drain(Now now, Effects& effects);
+  void on_session_opened(const engineio::SessionOpened& opened, Now now);
+  void on_message(const engineio::MessageReceived& message, Now now, Effects& effects);
+  void on_packet(engineio::SessionId session, const Packet& packet, std::vector<std::string> attachments, Now now,
+                 Effects& effects);
+  void on_connect(engineio::SessionId session, const Packet& packet, std::uint32_t existing, Now now, Effects& effects);
+  void on_drained(engineio::SessionId session, Effects& effects);
+  void on_connect_timeout(std::uint32_t slot, Now now, Effects& effects);
+  /// Closes the session after having said goodbye to its sockets.
+  void close_session(engineio::SessionId session, DisconnectReason reason, Now now, Effects& effects,
+                     std::uint16_t close_code = websocket::kCloseNoStatus);
+  void drop_sockets(std::uint32_t session_slot, DisconnectReason reason, Effects& effects);
+  [[nodiscard]] std::uint32_t find_socket(std::uint32_t session_slot, std::string_view nsp) const;
+  std::uint32_t add_socket(engineio::SessionId session, std::uint16_t nsp);
+  void free_socket(std::uint32_t slot);
+  [[nodiscard]] const Socket* find(SocketId id) const;
+  [[nodiscard]] Socket* find(SocketId id);
+  [[nodiscard]] SocketId id_of(std::uint32_t slot) const { return {slot, sockets_[slot].generation}; }
+  EmitResult send(const Socket& socket, const Frame& frame);
+
+  RandomSource& random_;
+  std::vector<std::string> namespaces_;
+  std::chrono::milliseconds connect_timeout_;
+  std::size_t message_bytes_max_;
+  std::uint8_t owner_;
+  engineio::Server engine_;
+  std::deque<Client> clients_;
+  std::deque<Socket> sockets_;
+  std::vector<std::uint32_t> free_sockets_;
+  engineio::TimerWheel connect_timeouts_;
 };
 
 }  // namespace famemely::socketio

@@ -1,0 +1,400 @@
+#include "protocol/socketio/server.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace famemely::socketio {
+namespace {
+
+/// Acknowledgements that may be due from one socket.
+constexpr std::size_t kAcksDueMax = 1000;
+/// Java's client keeps the ids of acknowledgements in an `int`.
+constexpr std::uint32_t kOwnAckIdMax = 0x7FFFFFFF;
+constexpr std::uint16_t kCloseSlowConsumer = 4008;
+
+template <typename... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+
+engineio::Options engine_options(const Options& options) {
+  return {.path = options.path,
+          .ping_interval = options.ping_interval,
+          .ping_timeout = options.ping_timeout,
+          .upgrade_timeout = options.upgrade_timeout,
+          .message_bytes_max = options.message_bytes_max,
+          .client_queue_bytes_max = options.client_queue_bytes_max,
+          .polling = options.polling,
+          .websocket = options.websocket,
+          .owner = options.owner};
+}
+
+DisconnectReason reason_of(engineio::CloseReason reason) {
+  switch (reason) {
+    case engineio::CloseReason::transport_close:
+      return DisconnectReason::transport_close;
+    case engineio::CloseReason::transport_error:
+      return DisconnectReason::transport_error;
+    case engineio::CloseReason::ping_timeout:
+      return DisconnectReason::ping_timeout;
+    case engineio::CloseReason::parse_error:
+      return DisconnectReason::parse_error;
+    case engineio::CloseReason::forced_close:
+      return DisconnectReason::forced_close;
+  }
+  return DisconnectReason::forced_close;
+}
+
+EmitResult result_of(engineio::SendResult result) {
+  switch (result) {
+    case engineio::SendResult::queued:
+      return EmitResult::queued;
+    case engineio::SendResult::full:
+      return EmitResult::full;
+    case engineio::SendResult::gone:
+      return EmitResult::gone;
+  }
+  return EmitResult::gone;
+}
+
+// Header values hold no line feed, so lines keep them apart; one block of memory a connection instead of three.
+SharedBytes pack(const HandshakeInfo& info) {
+  return SharedBytes(info.authorization + '\n' + info.origin + '\n' + info.remote_address);
+}
+
+HandshakeInfo unpack(std::string_view lines) {
+  const std::size_t first = lines.find('\n');
+  const std::size_t second = lines.find('\n', first + 1);
+  return {std::string(lines.substr(0, first)), std::string(lines.substr(first + 1, second - first - 1)),
+          std::string(lines.substr(second + 1))};
+}
+
+/// The elements of an array's text from this one on, as texts of their own.
+std::vector<std::string> arguments(const std::vector<JsonView>& elements, std::size_t from) {
+  std::vector<std::string> args;
+  args.reserve(elements.size() - std::min(from, elements.size()));
+  for (std::size_t i = from; i < elements.size(); ++i) args.emplace_back(elements[i].raw());
+  return args;
+}
+
+}  // namespace
+
+Server::Server(const Options& options, RandomSource& random)
+    : random_(random),
+      namespaces_(options.namespaces),
+      connect_timeout_(options.connect_timeout),
+      message_bytes_max_(options.message_bytes_max),
+      owner_(options.owner),
+      engine_(engine_options(options), random) {}
+
+bool Server::serves(std::string_view path) const { return engine_.serves(path); }
+
+std::optional<std::uint8_t> Server::owner_of(const HttpRequest& request) { return engineio::Server::owner_of(request); }
+
+bool Server::on_request_started(ConnectionId connection, const HttpRequest& head, Now now, Effects& effects) {
+  const bool wanted = engine_.on_request_started(connection, head, now, effects.for_io);
+  drain(now, effects);
+  return wanted;
+}
+
+void Server::on_request_abandoned(ConnectionId connection) { engine_.on_request_abandoned(connection); }
+
+void Server::on_request(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects) {
+  engine_.on_request(connection, request, now, effects.for_io);
+  drain(now, effects);
+}
+
+void Server::on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects) {
+  engine_.on_upgrade(connection, request, now, effects.for_io);
+  drain(now, effects);
+}
+
+void Server::on_websocket_bytes(ConnectionId connection, std::span<char> bytes, Now now, Effects& effects) {
+  engine_.on_websocket_bytes(connection, bytes);
+  drain(now, effects);
+}
+
+void Server::on_disconnected(ConnectionId connection, Now now, Effects& effects) {
+  engine_.on_disconnected(connection, now, effects.for_io);
+  drain(now, effects);
+}
+
+std::size_t Server::gather(ConnectionId connection, std::span<engineio::Piece> pieces) const {
+  return engine_.gather(connection, pieces);
+}
+
+bool Server::wrote(ConnectionId connection, std::size_t bytes, Now now, Effects& effects) {
+  const bool more = engine_.wrote(connection, bytes, effects.for_io);
+  drain(now, effects);
+  return more;
+}
+
+void Server::on_timer(Now now, Effects& effects) {
+  engine_.on_timer(now, effects.for_io);
+  drain(now, effects);
+  while (const auto slot = connect_timeouts_.take_due(now.instant)) on_connect_timeout(*slot, now, effects);
+}
+
+Instant Server::next_deadline() const { return std::min(engine_.next_deadline(), connect_timeouts_.next()); }
+
+void Server::end_of_turn(Now now, Effects& effects) {
+  engine_.end_of_turn(now, effects.for_io);
+  drain(now, effects);
+}
+
+void Server::drain(Now now, Effects& effects) {
+  while (const auto event = engine_.next(now, effects.for_io)) {
+    std::visit(Overloaded{[&](const engineio::SessionOpened& opened) { on_session_opened(opened, now); },
+                          [&](const engineio::MessageReceived& message) { on_message(message, now, effects); },
+                          [&](const engineio::SessionClosed& closed) {
+                            drop_sockets(closed.session.slot, reason_of(closed.reason), effects);
+                            connect_timeouts_.cancel(closed.session.slot);
+                            clients_[closed.session.slot] = Client();
+                          },
+                          [&](const engineio::SessionDrained& drained) { on_drained(drained.session, effects); }},
+               *event);
+  }
+}
+
+void Server::on_session_opened(const engineio::SessionOpened& opened, Now now) {
+  const std::uint32_t slot = opened.session.slot;
+  while (clients_.size() <= slot) clients_.emplace_back();
+  clients_[slot].handshake = pack(opened.handshake);
+  connect_timeouts_.set(slot, now.instant + connect_timeout_);
+}
+
+void Server::on_message(const engineio::MessageReceived& message, Now now, Effects& effects) {
+  Decoder& decoder = clients_[message.session.slot].decoder;
+  DecodeResult result =
+      message.binary ? decoder.on_binary(message.data, message_bytes_max_) : decoder.on_text(message.data);
+  if (auto* decoded = std::get_if<DecodedPacket>(&result)) {
+    on_packet(message.session, decoded->packet, std::move(decoded->attachments), now, effects);
+  } else if (const auto* fault = std::get_if<DecodeFault>(&result)) {
+    close_session(message.session, DisconnectReason::forced_close, now, effects,
+                  fault->too_large ? websocket::kCloseTooBig : websocket::kCloseNoStatus);
+  }
+}
+
+void Server::on_packet(engineio::SessionId session, const Packet& packet, std::vector<std::string> attachments, Now now,
+                       Effects& effects) {
+  const std::uint32_t slot = find_socket(session.slot, packet.nsp);
+  if (packet.type == PacketType::connect) {
+    on_connect(session, packet, slot, now, effects);
+    return;
+  }
+  if (slot == kNone || packet.type == PacketType::connect_error) {
+    close_session(session, DisconnectReason::forced_close, now, effects);
+    return;
+  }
+  if (packet.type == PacketType::disconnect) {
+    // No reply, and the connection stays.
+    effects.for_application.emplace_back(
+        SocketDisconnected{id_of(slot), DisconnectReason::client_namespace_disconnect});
+    free_socket(slot);
+    return;
+  }
+  if (packet.json.empty()) return;
+  const auto json = JsonView::parse(packet.json);
+  if (!json) return;
+  const std::vector<JsonView> elements = json->elements();
+
+  if (packet.type == PacketType::event || packet.type == PacketType::binary_event) {
+    const JsonView& name = elements.front();
+    effects.for_application.emplace_back(EventReceived{id_of(slot), name.as_string().value_or(std::string(name.raw())),
+                                                       arguments(elements, 1), std::move(attachments), packet.ack_id});
+    return;
+  }
+  auto& due = sockets_[slot].acks_due;
+  if (!due || !packet.ack_id) return;
+  const auto found = std::ranges::find(*due, *packet.ack_id);
+  if (found == due->end()) return;
+  const std::uint32_t ack_id = *found;
+  due->erase(found);
+  if (due->empty()) due.reset();
+  effects.for_application.emplace_back(
+      AckReceived{id_of(slot), ack_id, arguments(elements, 0), std::move(attachments)});
+}
+
+void Server::on_connect(engineio::SessionId session, const Packet& packet, std::uint32_t existing, Now now,
+                        Effects& effects) {
+  if (existing != kNone) {
+    close_session(session, DisconnectReason::forced_close, now, effects);
+    return;
+  }
+  const auto nsp = std::ranges::find(namespaces_, packet.nsp);
+  if (nsp == namespaces_.end()) {
+    const Frame refusal = make_connect_error_frame(packet.nsp, "Invalid namespace");
+    if (engine_.send(session, refusal) == engineio::SendResult::full)
+      close_session(session, DisconnectReason::slow_consumer, now, effects, kCloseSlowConsumer);
+    return;
+  }
+  const std::uint32_t slot = add_socket(session, static_cast<std::uint16_t>(nsp - namespaces_.begin()));
+  effects.for_application.emplace_back(ConnectRequested{id_of(slot), *nsp, std::string(packet.json),
+                                                        unpack(clients_[session.slot].handshake.view()),
+                                                        engine_.transport(session)});
+}
+
+void Server::on_drained(engineio::SessionId session, Effects& effects) {
+  for (std::uint32_t slot = clients_[session.slot].first_socket; slot != kNone; slot = sockets_[slot].next)
+    if (std::exchange(sockets_[slot].tell_when_drained, false))
+      effects.for_application.emplace_back(QueueDrained{id_of(slot)});
+}
+
+void Server::on_connect_timeout(std::uint32_t slot, Now now, Effects& effects) {
+  for (std::uint32_t socket = clients_[slot].first_socket; socket != kNone; socket = sockets_[socket].next)
+    if (sockets_[socket].state == SocketState::joined) return;
+  close_session(engine_.session_at(slot), DisconnectReason::forced_close, now, effects);
+}
+
+void Server::close_session(engineio::SessionId session, DisconnectReason reason, Now now, Effects& effects,
+                           std::uint16_t close_code) {
+  drop_sockets(session.slot, reason, effects);
+  const bool slow = reason == DisconnectReason::slow_consumer;
+  engine_.close(session, engineio::CloseReason::forced_close, now,
+                slow ? engineio::Queue::drop : engineio::Queue::flush, close_code, slow ? to_string(reason) : "");
+}
+
+void Server::drop_sockets(std::uint32_t session_slot, DisconnectReason reason, Effects& effects) {
+  while (clients_[session_slot].first_socket != kNone) {
+    const std::uint32_t slot = clients_[session_slot].first_socket;
+    effects.for_application.emplace_back(SocketDisconnected{id_of(slot), reason});
+    free_socket(slot);
+  }
+}
+
+std::uint32_t Server::find_socket(std::uint32_t session_slot, std::string_view nsp) const {
+  std::uint32_t slot = clients_[session_slot].first_socket;
+  while (slot != kNone && namespaces_[sockets_[slot].nsp] != nsp) slot = sockets_[slot].next;
+  return slot;
+}
+
+std::uint32_t Server::add_socket(engineio::SessionId session, std::uint16_t nsp) {
+  std::uint32_t slot;
+  if (free_sockets_.empty()) {
+    slot = static_cast<std::uint32_t>(sockets_.size());
+    sockets_.emplace_back();
+  } else {
+    slot = free_sockets_.back();
+    free_sockets_.pop_back();
+  }
+  Socket& socket = sockets_[slot];
+  socket.session = session;
+  socket.nsp = nsp;
+  socket.state = SocketState::pending;
+  socket.next = std::exchange(clients_[session.slot].first_socket, slot);
+  return slot;
+}
+
+void Server::free_socket(std::uint32_t slot) {
+  std::uint32_t* link = &clients_[sockets_[slot].session.slot].first_socket;
+  while (*link != slot) link = &sockets_[*link].next;
+  *link = sockets_[slot].next;
+  const std::uint32_t generation = sockets_[slot].generation;
+  sockets_[slot] = Socket();
+  sockets_[slot].generation = generation + 1;
+  free_sockets_.push_back(slot);
+}
+
+const Server::Socket* Server::find(SocketId id) const {
+  if (id.slot >= sockets_.size()) return nullptr;
+  const Socket& socket = sockets_[id.slot];
+  return socket.generation == id.generation && socket.state != SocketState::free ? &socket : nullptr;
+}
+
+Server::Socket* Server::find(SocketId id) { return const_cast<Socket*>(std::as_const(*this).find(id)); }
+
+EmitResult Server::send(const Socket& socket, const Frame& frame) {
+  return result_of(engine_.send(socket.session, frame));
+}
+
+void Server::accept(SocketId id, Now, Effects&) {
+  Socket* socket = find(id);
+  if (!socket || socket->state != SocketState::pending) return;
+  socket->state = SocketState::joined;
+  socket->sid = engineio::Sid::make(random_, owner_);
+  connect_timeouts_.cancel(socket->session.slot);
+  engine_.send_anyway(socket->session, make_connect_frame(namespaces_[socket->nsp], socket->sid.text()));
+}
+
+void Server::refuse(SocketId id, std::string_view message, std::string_view data_json) {
+  const Socket* socket = find(id);
+  if (!socket || socket->state != SocketState::pending) return;
+  engine_.send_anyway(socket->session, make_connect_error_frame(namespaces_[socket->nsp], message, data_json));
+  free_socket(id.slot);
+}
+
+EmitResult Server::emit(SocketId id, const Frame& frame) {
+  const Socket* socket = find(id);
+  if (!socket || socket->state != SocketState::joined) return EmitResult::gone;
+  return send(*socket, frame);
+}
+
+std::optional<std::uint32_t> Server::next_ack_id(SocketId id) {
+  Socket* socket = find(id);
+  if (!socket || socket->state != SocketState::joined) return std::nullopt;
+  if (!socket->acks_due) socket->acks_due = std::make_unique<std::vector<std::uint32_t>>();
+  if (socket->acks_due->size() >= kAcksDueMax) return std::nullopt;
+  socket->last_ack_id = (socket->last_ack_id + 1) & kOwnAckIdMax;
+  socket->acks_due->push_back(socket->last_ack_id);
+  return socket->last_ack_id;
+}
+
+EmitResult Server::reply(SocketId id, std::uint64_t ack_id, std::string_view args_json,
+                         std::span<const std::string_view> attachments) {
+  const Socket* socket = find(id);
+  if (!socket || socket->state != SocketState::joined) return EmitResult::gone;
+  return send(*socket, make_ack_frame(namespaces_[socket->nsp], ack_id, args_json, attachments));
+}
+
+void Server::tell_when_drained(SocketId id) {
+  Socket* socket = find(id);
+  if (!socket) return;
+  socket->tell_when_drained = true;
+  engine_.tell_when_drained(socket->session);
+}
+
+void Server::disconnect(SocketId id, Now, Effects& effects) {
+  const Socket* socket = find(id);
+  if (!socket) return;
+  engine_.send_anyway(socket->session, make_disconnect_frame(namespaces_[socket->nsp]));
+  effects.for_application.emplace_back(SocketDisconnected{id, DisconnectReason::server_namespace_disconnect});
+  free_socket(id.slot);
+}
+
+void Server::close_transport(SocketId id, DisconnectReason reason, Now now, Effects& effects) {
+  const Socket* socket = find(id);
+  if (!socket) return;
+  close_session(socket->session, reason, now, effects,
+                reason == DisconnectReason::slow_consumer ? kCloseSlowConsumer : websocket::kCloseNoStatus);
+  drain(now, effects);
+}
+
+void Server::close_all(DisconnectReason reason, Now now, Effects& effects) {
+  for (const engineio::SessionId session : engine_.sessions()) close_session(session, reason, now, effects);
+  drain(now, effects);
+}
+
+std::size_t Server::queued_bytes(SocketId id) const {
+  const Socket* socket = find(id);
+  return socket ? engine_.queued_bytes(socket->session) : 0;
+}
+
+std::optional<Transport> Server::transport(SocketId id) const {
+  const Socket* socket = find(id);
+  if (!socket) return std::nullopt;
+  return engine_.transport(socket->session);
+}
+
+std::string Server::sid(SocketId id) const {
+  const Socket* socket = find(id);
+  return socket && socket->state == SocketState::joined ? socket->sid.text() : "";
+}
+
+std::vector<SocketId> Server::sockets() const {
+  std::vector<SocketId> joined;
+  for (std::uint32_t slot = 0; slot < sockets_.size(); ++slot)
+    if (sockets_[slot].state == SocketState::joined) joined.push_back(id_of(slot));
+  return joined;
+}
+
+}  // namespace famemely::socketio
