@@ -34,6 +34,7 @@ class FilterTrie {
 
  private:
   using NodeIndex = std::uint32_t;
+  static constexpr NodeIndex kRoot = 0;
   static constexpr NodeIndex kNone = UINT32_MAX;
 
   struct LevelHash {
@@ -45,13 +46,13 @@ class FilterTrie {
     std::optional<std::uint32_t> id;       // of the filter that ends here
     std::optional<std::uint32_t> hash_id;  // of the filter that ends here with a further `/#`
     NodeIndex plus = kNone;                // the child for `+`
+
+    [[nodiscard]] bool unused() const { return children.empty() && !id && !hash_id && plus == kNone; }
   };
 
   [[nodiscard]] NodeIndex child(NodeIndex parent, std::string_view level) const;
   NodeIndex make_child(NodeIndex parent, std::string_view level);
   void drop_child(NodeIndex parent, std::string_view level);
-  /// The node at which the filter ends, or kNone; `path` gets the levels on the way.
-  [[nodiscard]] NodeIndex walk(std::string_view filter) const;
 
   std::deque<Node> nodes_;  // nodes_[0] is the root
   std::vector<NodeIndex> free_nodes_;
