@@ -85,6 +85,7 @@ class Floors(Planted):
 class Style(Planted):
     def test_accepts_a_clean_tree(self):
         self.plant("src/base/fine_test.cpp", '#include "base/fine.hpp"\n')
+        self.plant("src/base/fine_part.cpp", '#include "base/fine.hpp"\n')
         self.plant("src/app/main.cpp", "int main() {}\n")
         self.passes("check-style")
 
