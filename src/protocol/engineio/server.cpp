@@ -7,6 +7,7 @@
 namespace famemely::engineio {
 namespace {
 
+constexpr Duration kTimerLatenessMax = std::chrono::milliseconds(10);
 constexpr std::uint32_t kQueueBytesMax = 0xF0000000;  // so that the count of an outbox can't wrap round
 
 Frame make_close_frame(std::uint16_t code, std::string_view reason) {
@@ -20,6 +21,8 @@ Frame make_close_frame(std::uint16_t code, std::string_view reason) {
 Server::Server(Options options, RandomSource& random)
     : options_(std::move(options)),
       random_(random),
+      heartbeats_(TimerWheel::tick_for(std::min(options_.ping_interval, options_.ping_timeout))),
+      upgrades_(TimerWheel::tick_for(options_.upgrade_timeout)),
       ping_(make_text_frame("2")),
       empty_close_(make_close_frame(websocket::kCloseNoStatus, {})) {
   options_.client_queue_bytes_max = std::min(options_.client_queue_bytes_max, kQueueBytesMax);
@@ -121,7 +124,7 @@ std::optional<Event> Server::on_packet(std::uint32_t slot, const Packet& packet,
   return std::nullopt;
 }
 
-void Server::on_heartbeat_due(std::uint32_t slot, Now now) {
+void Server::on_heartbeat_due(std::uint32_t slot, Instant deadline, Now now) {
   Session& session = sessions_[slot];
   if (session.phase == SessionPhase::closing) {
     free_session(slot);
@@ -131,13 +134,14 @@ void Server::on_heartbeat_due(std::uint32_t slot, Now now) {
     session.ping_outstanding = true;
     session.deadline_extended = false;
     push(slot, ping_);
-    heartbeats_.set(slot, now.instant + options_.ping_timeout);
+    // The ticks of the wheel must not add up, but a loop that was held up must not cost the client its time either.
+    heartbeats_.set(slot, std::max(deadline, now.instant - kTimerLatenessMax) + options_.ping_timeout);
   }
 }
 
 void Server::on_timer(Now now, IoEffects& io) {
-  while (const auto slot = heartbeats_.take_due(now.instant)) on_heartbeat_due(*slot, now);
-  while (const auto slot = upgrades_.take_due(now.instant)) drop_probe(*slot, empty_close_, false, now);
+  while (const auto due = heartbeats_.take_due(now.instant)) on_heartbeat_due(due->id, due->deadline, now);
+  while (const auto due = upgrades_.take_due(now.instant)) drop_probe(due->id, empty_close_, false, now);
   while (!leaving_deadlines_.empty() && leaving_deadlines_.front().first <= now.instant) {
     const ConnectionId connection = leaving_deadlines_.front().second;
     leaving_deadlines_.pop_front();

@@ -195,7 +195,7 @@ class Server {
   std::uint32_t open(const HttpRequest& request, Now now);
   [[nodiscard]] std::string open_packet(std::uint32_t slot) const;
   std::optional<Event> on_packet(std::uint32_t slot, const Packet& packet, Now now);
-  void on_heartbeat_due(std::uint32_t slot, Now now);
+  void on_heartbeat_due(std::uint32_t slot, Instant deadline, Now now);
   void close_session(std::uint32_t slot, const Ending& ending, Now now);
   void free_session(std::uint32_t slot);
   void mark_dirty(std::uint32_t slot);

@@ -4,18 +4,16 @@
 #include <bit>
 
 namespace famemely::engineio {
-namespace {
+TimerWheel::TimerWheel(Duration tick) : tick_(tick), places_(kPlaces, kNone) {}
 
-std::int64_t tick_at_or_before(Instant time) { return time.time_since_epoch() / TimerWheel::kTick; }
-
-std::int64_t tick_at_or_after(Instant time) {
-  const Duration since_epoch = time.time_since_epoch();
-  return since_epoch / TimerWheel::kTick + (since_epoch % TimerWheel::kTick != Duration::zero() ? 1 : 0);
+Duration TimerWheel::tick_for(Duration timeout) {
+  return std::clamp<Duration>(timeout / 100, std::chrono::milliseconds(1), std::chrono::milliseconds(10));
 }
 
-}  // namespace
-
-TimerWheel::TimerWheel() : places_(kPlaces, kNone) {}
+std::int64_t TimerWheel::tick_at_or_after(Instant time) const {
+  const Duration since_epoch = time.time_since_epoch();
+  return since_epoch / tick_ + (since_epoch % tick_ != Duration::zero() ? 1 : 0);
+}
 
 void TimerWheel::set(std::uint32_t id, Instant deadline) {
   if (id >= nodes_.size()) nodes_.resize(std::size_t{id} + 1);
@@ -46,7 +44,7 @@ void TimerWheel::cancel(std::uint32_t id) {
   --count_;
 }
 
-std::optional<std::uint32_t> TimerWheel::take_due(Instant now) {
+std::optional<TimerWheel::Due> TimerWheel::take_due(Instant now) {
   const std::int64_t last = tick_at_or_before(now);
   // After a long pause one lap finds everything: what is due lies at its place, whichever lap it was meant for.
   current_ = std::max(current_, count_ == 0 ? last : last - static_cast<std::int64_t>(kPlaces) + 1);
@@ -60,8 +58,9 @@ std::optional<std::uint32_t> TimerWheel::take_due(Instant now) {
     current_ += static_cast<std::int64_t>(*distance);
     for (std::uint32_t id = places_[place_of(current_)]; id != kNone; id = nodes_[id].after) {
       if (nodes_[id].tick > current_) continue;  // of a later lap
+      const Due due{id, Instant(nodes_[id].tick * tick_)};
       cancel(id);
-      return id;
+      return due;
     }
     ++current_;
   }
@@ -71,7 +70,7 @@ std::optional<std::uint32_t> TimerWheel::take_due(Instant now) {
 Instant TimerWheel::next() const {
   if (count_ == 0) return kNever;
   const auto distance = first_used(place_of(current_));
-  return Instant((current_ + static_cast<std::int64_t>(*distance)) * kTick);
+  return Instant((current_ + static_cast<std::int64_t>(*distance)) * tick_);
 }
 
 std::optional<std::size_t> TimerWheel::first_used(std::size_t from) const {

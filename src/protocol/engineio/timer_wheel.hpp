@@ -10,19 +10,25 @@
 
 namespace famemely::engineio {
 
-/// One deadline for each of many small numbers, set, moved and cancelled in constant time. Deadlines are kept to a tick
-/// of 10 ms: none fires early, none more than a tick late. A lap of the wheel is 41 s; what is further away waits in
-/// its place for a later lap.
+/// One deadline for each of many small numbers, set, moved and cancelled in constant time. Deadlines are kept to a
+/// tick: none fires early, none more than a tick late. What is further away than a lap of the wheel (41 s with ticks of
+/// 10 ms) waits in its place for a later one.
 class TimerWheel {
  public:
-  static constexpr Duration kTick = std::chrono::milliseconds(10);
+  struct Due {
+    std::uint32_t id;
+    Instant deadline;  // to the tick
+  };
 
-  TimerWheel();
+  explicit TimerWheel(Duration tick);
+
+  /// Ticks that suit timeouts of this length: a hundredth of it, from 1 to 10 ms.
+  [[nodiscard]] static Duration tick_for(Duration timeout);
 
   void set(std::uint32_t id, Instant deadline);
   void cancel(std::uint32_t id);
   /// Takes one number whose deadline has passed; nothing when there is none left. Each is cancelled as it is taken.
-  [[nodiscard]] std::optional<std::uint32_t> take_due(Instant now);
+  [[nodiscard]] std::optional<Due> take_due(Instant now);
   /// No deadline is due before this; kNever if there is none.
   [[nodiscard]] Instant next() const;
 
@@ -41,6 +47,10 @@ class TimerWheel {
   /// The first place from this one on, going round, that holds anything; its distance.
   [[nodiscard]] std::optional<std::size_t> first_used(std::size_t from) const;
 
+  [[nodiscard]] std::int64_t tick_at_or_before(Instant time) const { return time.time_since_epoch() / tick_; }
+  [[nodiscard]] std::int64_t tick_at_or_after(Instant time) const;
+
+  Duration tick_;
   std::vector<Node> nodes_;
   std::vector<std::uint32_t> places_;               // the first node of each
   std::array<std::uint64_t, kPlaces / 64> used_{};  // a bit for each place that holds any

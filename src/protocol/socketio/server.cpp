@@ -85,7 +85,8 @@ Server::Server(const Options& options, RandomSource& random)
       connect_timeout_(options.connect_timeout),
       message_bytes_max_(options.message_bytes_max),
       owner_(options.owner),
-      engine_(engine_options(options), random) {}
+      engine_(engine_options(options), random),
+      connect_timeouts_(engineio::TimerWheel::tick_for(options.connect_timeout)) {}
 
 bool Server::serves(std::string_view path) const { return engine_.serves(path); }
 
@@ -132,7 +133,8 @@ bool Server::wrote(ConnectionId connection, std::size_t bytes, Now now, Effects&
 void Server::on_timer(Now now, Effects& effects) {
   engine_.on_timer(now, effects.for_io);
   drain(now, effects);
-  while (const auto slot = connect_timeouts_.take_due(now.instant)) on_connect_timeout(*slot, now, effects);
+  while (const auto due = connect_timeouts_.take_due(now.instant)) on_connect_timeout(due->id, now, effects);
+  drain(now, effects);
 }
 
 Instant Server::next_deadline() const { return std::min(engine_.next_deadline(), connect_timeouts_.next()); }
