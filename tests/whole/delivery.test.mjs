@@ -144,6 +144,9 @@ test('a wire that breaks while messages are in flight', async (t) => {
         if (i === 200 || i === 400) {
           await eventually(() => seen(topic).length > i / 4, 'some have arrived');
           proxy.cut();
+          await sleep(20);
+          await eventually(() => proxy.connections() > 0, 'the gateway connects again');
+          await untilReady(gateway);
         }
         if (i % 20 === 0) await sleep(2);
       }
@@ -153,7 +156,7 @@ test('a wire that breaks while messages are in flight', async (t) => {
       for (const answer of answers.filter((a) => !a.success)) {
         assert.deepEqual(answer, { success: false, error: 'MQTT client is not connected', statusCode: 503 });
       }
-      assert.ok(taken.length >= 400, `${taken.length} were taken`);
+      assert.ok(taken.length >= 300, `${taken.length} were taken`);
       await eventually(() => new Set(seen(topic)).size >= taken.length, 'all of them at the broker', 20_000);
       await sleep(300);
       const arrived = seen(topic);
