@@ -28,6 +28,18 @@ struct Decoded {
 
 using DecodeOutcome = std::variant<Decoded, NeedMore, DecodeFault>;
 
+/// A packet's first byte and Remaining Length (section 2.1).
+struct PacketHead {
+  std::uint8_t first_byte = 0;
+  std::size_t head_bytes = 0;
+  std::size_t body_bytes = 0;
+
+  [[nodiscard]] PacketType type() const { return static_cast<PacketType>(first_byte >> 4); }
+  [[nodiscard]] std::size_t packet_bytes() const { return head_bytes + body_bytes; }
+};
+using HeadOutcome = std::variant<PacketHead, NeedMore, DecodeFault>;
+[[nodiscard]] HeadOutcome decode_head(std::string_view bytes);
+
 /// Decodes the packet at the front of the bytes, of those that a broker sends. Strict (MQTT 5 section 4.13, 3.1.1
 /// section 4.8): whatever the specification calls malformed is a fault. All views in the packet are views of the bytes.
 /// A packet of more than `packet_bytes_max` bytes is a fault as soon as its head is there.
