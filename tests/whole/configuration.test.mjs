@@ -60,7 +60,7 @@ test('refusals: exit status 2 and a text that names the setting', async (t) => {
     'brokers, which are reserved': ['brokers: []\n', /brokers/],
     'sinks, which are reserved': ['sinks: []\n', /sinks/],
     'what is no YAML': ['a: [\n', /config\.yaml/],
-    'a bad value': ['port: many\n', /port.*many/is],
+    'a bad value': ['client_queue: many\n', /client_queue.*many/is],
   };
   for (const [name, [text, pattern]] of Object.entries(files)) {
     await t.test(`a configuration file with ${name}`, async (t) => {

@@ -25,7 +25,7 @@ const { io } = await load('socket.io-client');
 export const { default: mqtt } = await load('mqtt');
 export const { default: WebSocket } = await load('ws');
 
-export const program = process.env.FAMEMELY_MQTT ?? path.join(here, '../../build/dev/src/app/famemely-mqtt');
+export const program = process.env.FAMEMELY_MQTT ?? path.join(here, '../../build/dev/famemely-mqtt');
 if (!existsSync(program)) throw new Error(`${program} is not built: set FAMEMELY_MQTT to the program under test`);
 
 export const secret = 'the-tests-sign-their-tokens-with-this-secret';
