@@ -51,8 +51,8 @@ TEST(SubscriptionIndex, AgreesWithAModelOverRandomSteps) {
   SubscriptionIndex index;
   std::map<FilterId, std::map<ClientSlot, int>> model;
   for (int step = 0; step < 100'000; ++step) {
-    const FilterId filter = random() % 5;
-    const ClientSlot client = random() % 100;
+    const auto filter = static_cast<FilterId>(random() % 5);
+    const auto client = static_cast<ClientSlot>(random() % 100);
     if (random() % 2) {
       const auto qos = static_cast<std::uint8_t>(random() % 3);
       index.join(filter, client, qos);

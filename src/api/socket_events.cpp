@@ -1,0 +1,269 @@
+#include "api/socket_events.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "api/json_views.hpp"
+#include "api/publish_request.hpp"
+#include "api/request_schema.hpp"
+#include "gateway/message_event.hpp"
+
+namespace famemely::api {
+namespace {
+
+constexpr std::string_view kStatus = "mqtt:status";
+constexpr std::string_view kPublish = "mqtt:publish";
+constexpr std::string_view kSubscribe = "mqtt:subscribe";
+constexpr std::string_view kUnsubscribe = "mqtt:unsubscribe";
+constexpr std::string_view kSubscriptions = "mqtt:subscriptions";
+constexpr std::string_view kUnknown = "mqtt";  // its error event is `mqtt:error`
+
+/// The token of a CONNECT packet's auth object, failing that of the handshake's Authorization header.
+Result<std::string, Error> presented_token(const socketio::ConnectRequested& request) {
+  if (!request.auth_json.empty()) {
+    const auto auth = JsonView::parse(request.auth_json);
+    const auto token = auth ? auth->find("token") : std::nullopt;
+    if (token && !token->is_null()) {
+      if (auto text = token->as_string()) return *std::move(text);
+      return failure(Error{ErrorCode::unauthorized, "Token verification failed: auth.token must be a string"});
+    }
+  }
+  return std::string(gateway::bearer_token(request.handshake.authorization));
+}
+
+/// The one argument that our events take.
+Result<JsonView, Error> object_argument(const socketio::EventReceived& event) {
+  if (!event.args.empty()) {
+    auto view = JsonView::parse(event.args.front());
+    if (!view) return failure(Error{ErrorCode::bad_request, "Malformed JSON: " + view.error().what});
+    if (view->kind() == JsonKind::object) return *view;
+  }
+  return failure(Error{ErrorCode::bad_request, fmt::format("{} takes one argument, an object", event.name)});
+}
+
+/// Errors name the topic where the request has one, whatever else is wrong with it.
+std::string topic_of(const socketio::EventReceived& event) {
+  const auto argument = object_argument(event);
+  const auto topic = argument ? argument->find("topic") : std::nullopt;
+  return topic ? topic->as_string().value_or("") : "";
+}
+
+Result<mqtt::TopicFilter, Error> read_filter(const JsonView& topic) {
+  auto filter = mqtt::TopicFilter::parse(*topic.as_string());
+  if (!filter) return failure(Error{ErrorCode::bad_request, "", {std::move(filter.error())}});
+  return *std::move(filter);
+}
+
+}  // namespace
+
+SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker,
+                           const gateway::Authenticator& authenticator, std::shared_ptr<const gateway::PermissionPolicy> policy, Logger& logger)
+    : server_(server), worker_(worker), authenticator_(authenticator), policy_(std::move(policy)), logger_(logger) {}
+
+// --- connections ---
+
+void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects) {
+  Result<std::shared_ptr<const gateway::Identity>, Error> identity = failure(Error{ErrorCode::unauthorized, ""});
+  if (auto token = presented_token(request))
+    identity = authenticator_.authenticate(*token, !request.handshake.origin.empty(), now.wall);
+  else identity = failure(std::move(token.error()));
+  if (!identity) {
+    const Error& error = identity.error();
+    server_.refuse(request.socket, error.message, fmt::format("{{\"statusCode\":{}}}", error.status()));
+    if (logger_.enabled(LogLevel::info))
+      logger_.info("connection refused", {{"remote", request.handshake.remote_address}, {"reason", error.message}});
+    return;
+  }
+  server_.accept(request.socket, now, effects);
+  worker_.add_client(request.socket, *identity, std::make_shared<const gateway::Permissions>(policy_, **identity));
+  emit(request.socket, kStatus, status_json(worker_.link_status()), {now, effects});
+  if (logger_.enabled(LogLevel::info))
+    logger_.info("client connected", {{"socket", server_.sid(request.socket)},
+                                      {"user", (*identity)->user_id},
+                                      {"remote", request.handshake.remote_address},
+                                      {"transport", socketio::to_string(request.transport)}});
+}
+
+void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone) {
+  const gateway::Client* client = worker_.find(gone.socket);
+  if (!client) return;
+  if (logger_.enabled(LogLevel::info))
+    logger_.info("client disconnected", {{"socket", server_.sid(gone.socket)},
+                                         {"user", client->identity->user_id},
+                                         {"reason", socketio::to_string(gone.reason)}});
+  worker_.remove_client(gone.socket);
+}
+
+void SocketEvents::announce_status(bool shutting_down, Now now, socketio::Effects& effects) {
+  const socketio::Frame frame = socketio::make_event_frame(gateway::kNamespace, kStatus,
+                                                           status_json(worker_.link_status(), shutting_down));
+  std::vector<socketio::SocketId> sockets;
+  worker_.for_each_client([&](const gateway::Client& client) { sockets.push_back(client.socket); });
+  for (const socketio::SocketId socket : sockets) worker_.emit_or_close(socket, frame, now, effects);
+}
+
+// --- events ---
+
+void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects) {
+  const gateway::Client* client = worker_.find(event.socket);
+  if (!client) return;
+  const Turn turn{now, effects};
+  Asker asker{event.socket, event.ack_id, kUnknown, {}};
+  if (event.name == kPublish) {
+    asker.event = kPublish;
+    publish(event, std::move(asker), *client, turn);
+  } else if (event.name == kSubscribe) {
+    asker.event = kSubscribe;
+    subscribe(event, std::move(asker), *client, turn);
+  } else if (event.name == kUnsubscribe) {
+    asker.event = kUnsubscribe;
+    unsubscribe(event, std::move(asker), turn);
+  } else if (event.name == kStatus) {
+    asker.event = kStatus;
+    const std::string status = status_json(worker_.link_status());
+    if (asker.ack_id) acknowledge(asker, with_success(status), turn);
+    else emit(asker.socket, kStatus, status, turn);
+  } else if (event.name == kSubscriptions) {
+    asker.event = kSubscriptions;
+    list_subscriptions(asker, *client, turn);
+  } else {
+    fail(asker, Error{ErrorCode::not_found, fmt::format("Unknown event: {}", event.name)}, turn);
+  }
+}
+
+void SocketEvents::publish(const socketio::EventReceived& event, Asker asker, const gateway::Client& client,
+                           Turn turn) {
+  asker.topic = topic_of(event);
+  const auto argument = object_argument(event);
+  if (!argument) return fail(asker, argument.error(), turn);
+  std::optional<std::string_view> attachment;
+  if (const auto payload = argument->find("payload")) attachment = event.attachment(*payload);
+  if (!event.attachments.empty() && !attachment)
+    return fail(asker, Error{ErrorCode::bad_request, "payload must be JSON, or one Buffer: none inside it or elsewhere"},
+                turn);
+  auto message = read_publish(*argument, attachment);
+  if (!message) return fail(asker, message.error(), turn);
+  if (!client.permissions->decide_publish(message->topic))
+    return fail(asker, Error{ErrorCode::forbidden, "Not authorized to publish to " + asker.topic}, turn);
+  if (logger_.enabled(LogLevel::debug))
+    logger_.debug("publish", {{"socket", server_.sid(asker.socket)},
+                              {"user", client.identity->user_id},
+                              {"topic", asker.topic},
+                              {"qos", message->qos},
+                              {"bytes", message->payload.size()}});
+  wait(worker_.publish(*std::move(message)), std::move(asker));
+}
+
+void SocketEvents::subscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client,
+                             Turn turn) {
+  asker.topic = topic_of(event);
+  const auto argument = object_argument(event);
+  if (!argument) return fail(asker, argument.error(), turn);
+  const auto members = check_members(*argument, kSubscribeMembers);
+  if (!members) return fail(asker, members.error(), turn);
+  const auto filter = read_filter(*(*members)[0]);
+  if (!filter) return fail(asker, filter.error(), turn);
+  if (!client.permissions->decide_subscribe(*filter))
+    return fail(asker, Error{ErrorCode::forbidden, "Not authorized to subscribe to " + asker.topic}, turn);
+  const auto qos = static_cast<std::uint8_t>((*members)[1] ? *(*members)[1]->as_integer() : 0);
+  if (logger_.enabled(LogLevel::debug))
+    logger_.debug("subscribe", {{"socket", server_.sid(asker.socket)},
+                                {"user", client.identity->user_id},
+                                {"topic", asker.topic},
+                                {"qos", qos}});
+  wait(worker_.subscribe(asker.socket, *filter, qos), std::move(asker));
+}
+
+void SocketEvents::unsubscribe(const socketio::EventReceived& event, Asker asker, Turn turn) {
+  asker.topic = topic_of(event);
+  const auto argument = object_argument(event);
+  if (!argument) return fail(asker, argument.error(), turn);
+  const auto members = check_members(*argument, kUnsubscribeMembers);
+  if (!members) return fail(asker, members.error(), turn);
+  const auto filter = read_filter(*(*members)[0]);
+  if (!filter) return fail(asker, filter.error(), turn);
+  wait(worker_.unsubscribe(asker.socket, *filter), std::move(asker));
+}
+
+void SocketEvents::list_subscriptions(const Asker& asker, const gateway::Client& client, Turn turn) {
+  std::string list;
+  for (const gateway::Subscription& subscription : client.subscriptions)
+    list += (list.empty() ? "[" : ",") + subscription_json(subscription, client.identity->user_id);
+  list += list.empty() ? "[]" : "]";
+  if (!asker.ack_id) return emit(asker.socket, kSubscriptions, list, turn);
+  acknowledge(asker,
+              fmt::format("{{\"success\":true,\"total\":{},\"subscriptions\":{}}}", client.subscriptions.size(), list),
+              turn);
+}
+
+// --- answers ---
+
+void SocketEvents::wait(gateway::RequestId request, Asker asker) { askers_.emplace(request, std::move(asker)); }
+
+bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio::Effects& effects) {
+  const Turn turn{now, effects};
+  if (const auto* lost = std::get_if<gateway::SubscriptionLost>(&outcome)) {
+    fail(Asker{lost->socket, std::nullopt, kSubscribe, lost->filter.text()}, lost->error, turn);
+    return true;
+  }
+  const gateway::RequestId request = std::visit(
+      [](const auto& any) -> gateway::RequestId {
+        if constexpr (requires { any.request; }) return any.request;
+        else return 0;
+      },
+      outcome);
+  const auto found = askers_.find(request);
+  if (found == askers_.end()) return false;
+  const Asker asker = std::move(found->second);
+  askers_.erase(found);
+
+  if (const auto* subscribed = std::get_if<gateway::SubscribeOutcome>(&outcome)) {
+    const gateway::Client* client = worker_.find(asker.socket);
+    if (!subscribed->result) fail(asker, subscribed->result.error(), turn);
+    else if (client) succeed(asker, subscription_json(*subscribed->result, client->identity->user_id), turn);
+  } else if (const auto* unsubscribed = std::get_if<gateway::UnsubscribeOutcome>(&outcome)) {
+    if (unsubscribed->error) fail(asker, *unsubscribed->error, turn);
+    else succeed(asker, fmt::format("{{\"topic\":{}}}", json_string(asker.topic)), turn);
+  } else if (const auto* published = std::get_if<gateway::PublishOutcome>(&outcome)) {
+    if (published->error) fail(asker, *published->error, turn);
+    else
+      succeed(asker,
+              fmt::format("{{\"topic\":{},\"timestamp\":\"{}\"}}", json_string(asker.topic), to_iso8601(now.wall)),
+              turn);
+  }
+  return true;
+}
+
+void SocketEvents::succeed(const Asker& asker, const std::string& data_json, Turn turn) {
+  if (asker.ack_id) acknowledge(asker, with_success(data_json), turn);
+  else emit(asker.socket, std::string(asker.event) + ":success", data_json, turn);
+}
+
+void SocketEvents::fail(const Asker& asker, const Error& error, Turn turn) {
+  const std::string text = json_string(error.text());
+  if (logger_.enabled(LogLevel::debug))
+    logger_.debug("request failed", {{"socket", server_.sid(asker.socket)},
+                                     {"event", asker.event},
+                                     {"topic", asker.topic},
+                                     {"status", error.status()},
+                                     {"error", error.text()}});
+  if (asker.ack_id)
+    return acknowledge(asker,
+                       fmt::format("{{\"success\":false,\"error\":{},\"statusCode\":{}}}", text, error.status()), turn);
+  std::string json = fmt::format("{{\"error\":{},\"statusCode\":{}", text, error.status());
+  if (!asker.topic.empty()) json += ",\"topic\":" + json_string(asker.topic);
+  emit(asker.socket, std::string(asker.event) + ":error", json + "}", turn);
+}
+
+void SocketEvents::emit(socketio::SocketId socket, std::string_view event, std::string_view args_json, Turn turn) {
+  worker_.emit_or_close(socket, socketio::make_event_frame(gateway::kNamespace, event, args_json), turn.now,
+                        turn.effects);
+}
+
+void SocketEvents::acknowledge(const Asker& asker, std::string_view args_json, Turn turn) {
+  if (server_.reply(asker.socket, *asker.ack_id, args_json) == socketio::EmitResult::full)
+    server_.close_transport(asker.socket, socketio::DisconnectReason::slow_consumer, turn.now, turn.effects);
+}
+
+}  // namespace famemely::api

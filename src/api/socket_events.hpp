@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/instant.hpp"
+#include "base/logger.hpp"
+#include "gateway/authenticator.hpp"
+#include "gateway/permissions.hpp"
+#include "gateway/worker.hpp"
+#include "protocol/socketio/server.hpp"
+
+namespace famemely::api {
+
+/// The events of the namespace `/mqtt`: checks what clients ask, asks it of the worker, and answers, by an event or, if
+/// the client wanted it, by the acknowledgement alone.
+class SocketEvents {
+ public:
+  SocketEvents(socketio::Server& server, gateway::Worker& worker, const gateway::Authenticator& authenticator,
+               std::shared_ptr<const gateway::PermissionPolicy> policy, Logger& logger);
+
+  void on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects);
+  void on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects);
+  void on_disconnected(const socketio::SocketDisconnected& gone);
+  /// False if the outcome answers somebody else's request.
+  bool on_outcome(const gateway::Outcome& outcome, Now now, socketio::Effects& effects);
+
+  /// Tells every socket of the connection to the broker.
+  void announce_status(bool shutting_down, Now now, socketio::Effects& effects);
+
+ private:
+  /// Who waits for an answer, and how it is to be given.
+  struct Asker {
+    socketio::SocketId socket;
+    std::optional<std::uint64_t> ack_id;
+    std::string_view event;  // a name of the table in socket_events.cpp
+    std::string topic;
+  };
+  struct Turn {
+    Now now;
+    socketio::Effects& effects;
+  };
+
+  void publish(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
+  void subscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
+  void unsubscribe(const socketio::EventReceived& event, Asker asker, Turn turn);
+  void list_subscriptions(const Asker& asker, const gateway::Client& client, Turn turn);
+
+  void wait(gateway::RequestId request, Asker asker);
+  void succeed(const Asker& asker, const std::string& data_json, Turn turn);
+  void fail(const Asker& asker, const Error& error, Turn turn);
+  void emit(socketio::SocketId socket, std::string_view event, std::string_view args_json, Turn turn);
+  void acknowledge(const Asker& asker, std::string_view args_json, Turn turn);
+
+  socketio::Server& server_;
+  gateway::Worker& worker_;
+  const gateway::Authenticator& authenticator_;
+  std::shared_ptr<const gateway::PermissionPolicy> policy_;
+  Logger& logger_;
+  std::unordered_map<gateway::RequestId, Asker> askers_;
+};
+
+}  // namespace famemely::api

@@ -1,0 +1,92 @@
+#include "api/worker_application.hpp"
+
+#include <algorithm>
+
+namespace famemely::api {
+
+WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
+                                     const gateway::Authenticator& authenticator, std::shared_ptr<const gateway::PermissionPolicy> policy,
+                                     RandomSource& random, Logger& logger)
+    : server_(options.socketio, random),
+      worker_(options.worker, server_, random),
+      events_(server_, worker_, authenticator, std::move(policy), logger),
+      routes_(worker_, options.version),
+      cors_(options.cors) {}
+
+void WorkerApplication::process(Now now, socketio::Effects& effects) {
+  while (!effects.for_application.empty()) {
+    taken_.swap(effects.for_application);
+    for (socketio::ApplicationEffect& effect : taken_) {
+      if (const auto* event = std::get_if<socketio::EventReceived>(&effect)) events_.on_event(*event, now, effects);
+      else if (const auto* request = std::get_if<socketio::ConnectRequested>(&effect))
+        events_.on_connect(*request, now, effects);
+      else if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect)) events_.on_disconnected(*gone);
+      else if (const auto* drained = std::get_if<socketio::QueueDrained>(&effect))
+        worker_.on_queue_drained(drained->socket);
+    }
+    taken_.clear();
+    answer_outcomes(now, effects);
+  }
+}
+
+void WorkerApplication::answer_outcomes(Now now, socketio::Effects& effects) {
+  while (!worker_.outcomes().empty()) {
+    outcomes_.swap(worker_.outcomes());
+    for (const gateway::Outcome& outcome : outcomes_) events_.on_outcome(outcome, now, effects);
+    outcomes_.clear();
+  }
+}
+
+void WorkerApplication::on_request(socketio::ConnectionId connection, HttpRequest request, Now now,
+                                   socketio::Effects& effects) {
+  effects.for_io.push_back(socketio::Respond{
+      connection, request.method == "OPTIONS" ? CorsPolicy::preflight(request) : routes_.answer(request, now)});
+}
+
+void WorkerApplication::on_request_abandoned(socketio::ConnectionId) {}
+
+void WorkerApplication::decorate(HttpResponse& response, std::string_view origin, std::string_view host) const {
+  cors_.decorate(response, origin, host);
+}
+
+void WorkerApplication::on_link_events(std::vector<gateway::WorkerEvent>& events, Now now,
+                                       socketio::Effects& effects) {
+  for (gateway::WorkerEvent& event : events) {
+    const bool status = std::holds_alternative<gateway::LinkStatus>(event);
+    worker_.on_link_event(event, now, effects);
+    if (status) announcer_.on_status(worker_.link_status(), now.instant);
+  }
+  events.clear();
+  answer_outcomes(now, effects);
+  announce_if_due(now, effects);
+}
+
+void WorkerApplication::on_link_full(std::vector<gateway::LinkCommand>& commands, Now now,
+                                     socketio::Effects& effects) {
+  worker_.on_link_full(commands);
+  answer_outcomes(now, effects);
+}
+
+void WorkerApplication::announce_if_due(Now now, socketio::Effects& effects) {
+  if (announcer_.take(worker_.link_status(), now.instant)) events_.announce_status(shutting_down_, now, effects);
+}
+
+void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
+  announce_if_due(now, effects);
+  while (const auto socket = closer_.take(now.instant))
+    server_.close_transport(*socket, socketio::DisconnectReason::server_shutting_down, now, effects);
+  if (shutting_down_ && closer_.done()) server_.close_all(socketio::DisconnectReason::server_shutting_down, now, effects);
+}
+
+Instant WorkerApplication::next_deadline() const { return std::min(announcer_.next_deadline(), closer_.next_deadline()); }
+
+void WorkerApplication::begin_shutdown(Now now, Instant done_by, socketio::Effects& effects) {
+  shutting_down_ = true;
+  events_.announce_status(true, now, effects);
+  closer_.begin(server_.sockets(), now.instant, done_by);
+  on_timer(now, effects);
+}
+
+bool WorkerApplication::idle() const { return worker_.idle() && server_.connection_count() == 0; }
+
+}  // namespace famemely::api

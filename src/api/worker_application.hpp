@@ -1,0 +1,62 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/cors.hpp"
+#include "api/rest_routes.hpp"
+#include "api/socket_closer.hpp"
+#include "api/socket_events.hpp"
+#include "api/status_announcer.hpp"
+#include "base/logger.hpp"
+#include "base/random_source.hpp"
+#include "gateway/application.hpp"
+#include "gateway/authenticator.hpp"
+#include "gateway/permissions.hpp"
+#include "gateway/worker.hpp"
+
+namespace famemely::api {
+
+struct WorkerApplicationOptions {
+  socketio::Options socketio;
+  gateway::WorkerOptions worker;
+  CorsPolicy cors;
+  std::string version;
+};
+
+/// One worker's share of the gateway: the Socket.IO server, the clients, the events and the routes, put together.
+class WorkerApplication final : public gateway::Application {
+ public:
+  WorkerApplication(const WorkerApplicationOptions& options, const gateway::Authenticator& authenticator,
+                    std::shared_ptr<const gateway::PermissionPolicy> policy, RandomSource& random, Logger& logger);
+
+  [[nodiscard]] socketio::Server& server() override { return server_; }
+  void process(Now now, socketio::Effects& effects) override;
+  void on_request(socketio::ConnectionId connection, HttpRequest request, Now now, socketio::Effects& effects) override;
+  void on_request_abandoned(socketio::ConnectionId connection) override;
+  void decorate(HttpResponse& response, std::string_view origin, std::string_view host) const override;
+  void on_link_events(std::vector<gateway::WorkerEvent>& events, Now now, socketio::Effects& effects) override;
+  [[nodiscard]] std::vector<gateway::LinkCommand>& commands() override { return worker_.commands(); }
+  void on_link_full(std::vector<gateway::LinkCommand>& commands, Now now, socketio::Effects& effects) override;
+  void on_timer(Now now, socketio::Effects& effects) override;
+  [[nodiscard]] Instant next_deadline() const override;
+  void begin_shutdown(Now now, Instant done_by, socketio::Effects& effects) override;
+  [[nodiscard]] bool idle() const override;
+
+ private:
+  void answer_outcomes(Now now, socketio::Effects& effects);
+  void announce_if_due(Now now, socketio::Effects& effects);
+
+  socketio::Server server_;
+  gateway::Worker worker_;
+  SocketEvents events_;
+  RestRoutes routes_;
+  CorsPolicy cors_;
+  StatusAnnouncer announcer_;
+  SocketCloser closer_;
+  bool shutting_down_ = false;
+  std::vector<socketio::ApplicationEffect> taken_;  // scratch of `process`
+  std::vector<gateway::Outcome> outcomes_;          // scratch of `answer_outcomes`
+};
+
+}  // namespace famemely::api

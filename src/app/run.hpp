@@ -1,0 +1,17 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "app/config.hpp"
+#include "app/logging.hpp"
+#include "base/result.hpp"
+
+namespace famemely::app {
+
+/// Builds everything, in order, and serves until SIGTERM or SIGINT. Returns the exit status: 0 after a shutdown, 1 if
+/// the server could not start. To be called on the main thread.
+[[nodiscard]] int run(const Config& config, AdjustableLogger& logger,
+                      const std::function<Result<Config, std::string>()>& reload);
+
+}  // namespace famemely::app

@@ -1,0 +1,399 @@
+#include "gateway/bridge.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "gateway/message_event.hpp"
+#include "gateway/message_properties.hpp"
+
+namespace famemely::gateway {
+namespace {
+
+const Error kNotConnected{ErrorCode::unavailable, "MQTT client is not connected"};
+const Error kOverloaded{ErrorCode::unavailable, "The gateway is overloaded"};
+
+}  // namespace
+
+Bridge::Bridge(const BridgeOptions& options, RandomSource& random, Logger& logger)
+    : options_(options),
+      random_(random),
+      logger_(logger),
+      session_(options.session),
+      reconnect_(options.reconnect_min, options.reconnect_max),
+      workers_(options.workers) {
+  status_.client_id = options.session.client_id;
+}
+
+// --- the connection ---
+
+void Bridge::start(Now now) {
+  tell_status();
+  schedule_open(Duration::zero(), now);
+}
+
+void Bridge::schedule_open(Duration delay, Now now) {
+  if (stopped_) return;
+  open_at_ = now.instant + delay;
+  if (delay > Duration::zero()) return;
+  open_at_ = kNever;
+  open_wish_ = attempting_ = true;
+}
+
+void Bridge::on_transport_open(Now now) {
+  session_.on_transport_open(now.instant, effects_);
+  absorb(now);
+}
+
+void Bridge::on_bytes(std::string_view bytes, Now now) {
+  session_.on_bytes(bytes, now.instant, effects_);
+  absorb(now);
+}
+
+void Bridge::on_transport_closed(const std::string& why, Now now) {
+  // Where the session had ended the connection itself, it has said so already.
+  session_.on_transport_closed(now.instant, effects_);
+  const bool told = std::ranges::any_of(effects_.events, [](const mqtt::SessionEvent& event) {
+    return std::holds_alternative<mqtt::Disconnected>(event) || std::holds_alternative<mqtt::ConnectFailed>(event);
+  });
+  absorb(now);
+  if (!told && attempting_) on_connection_over(why, false, now);
+  close_wish_ = false;
+  output_.clear();
+  put_out_ = written_;
+}
+
+void Bridge::on_connected(const mqtt::Connected& connected, Now now) {
+  reconnect_.on_success();
+  filters_.on_connected(connected.session_present);
+  status_ = LinkStatus{.is_connected = true, .client_id = connected.client_id, .connected_at = now.wall, .last_error = {}};
+  tell_status();
+  logger_.info("broker connected", {{"client_id", connected.client_id},
+                                    {"version", mqtt::to_string(connected.version)},
+                                    {"session_present", connected.session_present}});
+}
+
+void Bridge::on_connection_over(const std::string& reason, bool retry_at_once, Now now) {
+  const bool was_connected = std::exchange(status_.is_connected, false);
+  attempting_ = false;
+  close_wish_ = true;
+  filters_.on_disconnected();
+  for (const Unwritten& unwritten : std::exchange(unwritten_, {})) answer(unwritten.asker, kNotConnected);
+  status_.connected_at.reset();
+  if (!reason.empty()) status_.last_error = reason;
+  if (stopped_) return tell_status();
+  ++status_.reconnect_attempts;
+  tell_status();
+  const Duration delay = retry_at_once ? Duration::zero() : reconnect_.on_failure(random_);
+  logger_.warn(was_connected ? "broker disconnected" : "broker connection failed",
+               {{"reason", reason},
+                {"attempts", status_.reconnect_attempts},
+                {"retry_in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(delay).count()}});
+  schedule_open(delay, now);
+}
+
+void Bridge::disconnect(Now now) {
+  stopped_ = true;
+  open_at_ = kNever;
+  open_wish_ = false;
+  session_.disconnect(mqtt::ReasonCode::success, now.instant, effects_);
+  absorb(now);
+}
+
+void Bridge::on_timer(Now now) {
+  if (open_at_ <= now.instant) schedule_open(Duration::zero(), now);
+  session_.on_timer(now.instant, effects_);
+  filters_.expire(now.instant, status_.is_connected);
+  while (!publish_deadlines_.empty() && publish_deadlines_.front().due <= now.instant) {
+    const auto found = publishes_.find(publish_deadlines_.front().token);
+    publish_deadlines_.pop_front();
+    if (found == publishes_.end()) continue;
+    answer(found->second, Error{ErrorCode::broker_timeout, "The broker did not acknowledge within 30 s"});
+    publishes_.erase(found);
+  }
+  absorb(now);
+}
+
+Instant Bridge::next_deadline() const {
+  return std::min({session_.next_deadline(), open_at_, filters_.next_deadline(),
+                   publish_deadlines_.empty() ? kNever : publish_deadlines_.front().due});
+}
+
+// --- what the session says ---
+
+void Bridge::absorb(Now now) {
+  for (;;) {
+    put_out_ += effects_.output.size();
+    if (output_.empty()) output_.swap(effects_.output);
+    else output_.append(effects_.output);
+    effects_.output.clear();
+    events_.swap(effects_.events);
+    // No command goes to the session while its events are handled: their views are of its last input.
+    for (const mqtt::SessionEvent& event : events_) handle(event, now);
+    events_.clear();
+    act(now);
+    if (effects_.events.empty() && effects_.output.empty()) return;
+  }
+}
+
+void Bridge::act(Now now) {
+  queue_filter_events();
+  if (session_.connected()) {
+    send_subscribes(now);
+    send_unsubscribes(now);
+  } else {
+    filters_.actions().subscribe.clear();  // on_connected asks for whatever is not held
+    for (const mqtt::TopicFilter& filter : std::exchange(filters_.actions().unsubscribe, {}))
+      filters_.on_unsubscribe_lost(filter);
+  }
+  for (const mqtt::AcknowledgementHandle handle : for_nobody_) session_.acknowledge(handle, now.instant, effects_);
+  for_nobody_.clear();
+}
+
+void Bridge::queue_filter_events() {
+  for (auto& [worker, event] : filters_.actions().events) queue(worker, std::move(event));
+  filters_.actions().events.clear();
+}
+
+void Bridge::handle(const mqtt::SessionEvent& event, Now now) {
+  if (const auto* message = std::get_if<mqtt::MessageReceived>(&event)) return on_message(*message, now);
+  if (const auto* published = std::get_if<mqtt::PublishCompleted>(&event)) return on_publish_completed(*published);
+  if (const auto* subscribed = std::get_if<mqtt::SubscribeCompleted>(&event)) return on_subscribe_completed(*subscribed);
+  if (const auto* left = std::get_if<mqtt::UnsubscribeCompleted>(&event)) return on_unsubscribe_completed(*left);
+  if (const auto* connected = std::get_if<mqtt::Connected>(&event)) return on_connected(*connected, now);
+  if (const auto* failed = std::get_if<mqtt::ConnectFailed>(&event)) {
+    if (failed->fall_back_to_3_1_1) logger_.info("broker refuses MQTT 5, trying 3.1.1", {{"reason", failed->reason}});
+    return on_connection_over(failed->reason, failed->retry_at_once, now);
+  }
+  if (const auto* gone = std::get_if<mqtt::Disconnected>(&event)) {
+    if (gone->session_taken_over)
+      logger_.error("client id taken over", {{"client_id", status_.client_id},
+                                             {"hint", "another program connects with this MQTT_CLIENT_ID"}});
+    return on_connection_over(gone->reason, false, now);
+  }
+  if (const auto* large = std::get_if<mqtt::MessageTooLarge>(&event)) {
+    ++counters_.messages_dropped;
+    return logger_.warn("message too large", {{"topic", large->topic}, {"bytes", large->packet_bytes}});
+  }
+  if (const auto* warning = std::get_if<mqtt::Warning>(&event)) logger_.warn("broker warning", {{"text", warning->text}});
+}
+
+// --- messages from the broker ---
+
+void Bridge::on_message(const mqtt::MessageReceived& message, Now now) {
+  const auto done_with = [&] {
+    if (message.acknowledgement != 0) for_nobody_.push_back(message.acknowledgement);
+  };
+  const UpstreamFilters::Match& match = filters_.match(message.topic);
+  const bool retained_copy = message.retain && session_.version() == mqtt::ProtocolVersion::v3_1_1;
+  if (match.filters->empty() || retained_copy || !leads(message, match.leader)) {
+    ++counters_.copies_dropped;
+    return done_with();
+  }
+  if (message.payload.size() > options_.payload_bytes_max) {
+    ++counters_.messages_dropped;
+    logger_.warn("message too large", {{"topic", message.topic}, {"bytes", message.payload.size()}});
+    return done_with();
+  }
+  ++counters_.messages_in;
+  if (match.workers == 0) return done_with();
+  deliver(message, match, now);
+}
+
+bool Bridge::leads(const mqtt::MessageReceived& message, std::uint32_t leader) const {
+  if (message.subscription_identifiers.empty()) return true;  // the broker does not tell its copies apart
+  for (const std::uint32_t number : message.subscription_identifiers)
+    if (number == leader) return true;
+  return false;
+}
+
+void Bridge::deliver(const mqtt::MessageReceived& message, const UpstreamFilters::Match& match, Now now) {
+  const std::string properties = message.properties.empty() ? std::string() : properties_json(message.properties);
+  const MessageEvent event =
+      make_message_event({.topic = message.topic,
+                          .payload = message.payload,
+                          .qos = message.qos,
+                          .retain = false,  // a live message, whatever its publisher asked of the broker
+                          .timestamp = timestamp(now.wall),
+                          .content_type = message.properties.content_type.value_or(std::string_view()),
+                          .properties_json = properties});
+  if (logger_.enabled(LogLevel::debug))
+    logger_.debug("message", {{"topic", message.topic}, {"qos", message.qos}, {"bytes", message.payload.size()}});
+  WorkerSet reached = 0;
+  for (WorkerSet left = match.workers; left != 0; left &= left - 1) {
+    const auto worker = static_cast<std::size_t>(std::countr_zero(left));
+    if (message.qos == 0 && workers_[worker].weight > kBacklogBytesMax) {
+      ++counters_.messages_dropped;
+      if (!std::exchange(dropping_told_, true)) logger_.warn("worker behind, dropping QoS 0", {{"worker", worker}});
+      continue;
+    }
+    queue(worker, Delivery{event.frame, match.filters, event.qos_place, message.qos});
+    reached |= WorkerSet{1} << worker;
+  }
+  if (message.acknowledgement != 0) unacknowledged_.push_back({message.acknowledgement, reached});
+}
+
+std::string_view Bridge::timestamp(WallTime time) {
+  if (timestamp_of_ != time) {
+    timestamp_of_ = time;
+    timestamp_ = to_iso8601(time);
+  }
+  return timestamp_;
+}
+
+void Bridge::queue(std::size_t worker, WorkerEvent event) {
+  workers_[worker].weight += weight(event);
+  workers_[worker].events.push_back(std::move(event));
+}
+
+void Bridge::on_handed_over(std::size_t worker, Now now) {
+  workers_[worker].weight = 0;
+  workers_[worker].events.clear();
+  dropping_told_ = false;
+  if (unacknowledged_.empty()) return;
+  for (Unacknowledged& message : unacknowledged_) {
+    message.workers &= ~(WorkerSet{1} << worker);
+    if (message.workers == 0) session_.acknowledge(message.handle, now.instant, effects_);
+  }
+  std::erase_if(unacknowledged_, [](const Unacknowledged& message) { return message.workers == 0; });
+  absorb(now);
+}
+
+void Bridge::tell_status() {
+  for (std::size_t worker = 0; worker < workers_.size(); ++worker) queue(worker, status_);
+}
+
+// --- commands of the workers ---
+
+void Bridge::on_commands(std::vector<LinkCommand>& commands, Now now) {
+  for (LinkCommand& command : commands) {
+    if (auto* to_publish = std::get_if<PublishCommand>(&command)) publish(*to_publish, now);
+    else if (const auto* to_subscribe = std::get_if<SubscribeCommand>(&command))
+      filters_.ask(*to_subscribe, now.instant, session_.connected());
+    else if (const auto* to_release = std::get_if<ReleaseCommand>(&command))
+      filters_.release(*to_release, session_.connected());
+  }
+  absorb(now);
+}
+
+void Bridge::publish(PublishCommand& command, Now now) {
+  const Asker asker{command.worker, command.request};
+  OutgoingMessage& message = command.message;
+  if (!session_.connected()) return answer(asker, kNotConnected);
+  if (put_out_ - written_ > kOutputBytesMax) return answer(asker, kOverloaded);
+  if (session_.version() == mqtt::ProtocolVersion::v3_1_1) {
+    if (message.properties_asked)
+      return answer(asker, Error{ErrorCode::bad_request, "properties need MQTT 5, and the broker speaks 3.1.1"});
+    message.properties = {};
+  }
+  const mqtt::Token token = ++last_token_;
+  const std::uint8_t qos = message.qos;
+  auto accepted = session_.publish({.token = token,
+                                    .topic = std::move(message.topic),
+                                    .payload = std::move(message.payload),
+                                    .qos = qos,
+                                    .retain = message.retain,
+                                    .properties = std::move(message.properties)},
+                                   now.instant, effects_);
+  if (!accepted) return answer(asker, std::move(accepted.error()));
+  if (qos == 0) {
+    unwritten_.push_back({put_out_ + effects_.output.size(), asker});
+  } else {
+    publishes_.emplace(token, asker);
+    publish_deadlines_.push_back({now.instant + kPublishTimeout, token});
+  }
+}
+
+void Bridge::on_publish_completed(const mqtt::PublishCompleted& completed) {
+  const auto found = publishes_.find(completed.token);
+  if (found == publishes_.end()) return;  // QoS 0, or answered as too late
+  const Asker asker = found->second;
+  publishes_.erase(found);
+  if (completed.taken) {
+    if (!completed.note.empty()) logger_.warn("broker warning", {{"text", completed.note}});
+    return answer(asker, std::nullopt);
+  }
+  answer(asker, Error{ErrorCode::broker_refused,
+                      fmt::format("Failed to publish: {}",
+                                  completed.note.empty() ? mqtt::name_of(completed.code) : completed.note)});
+}
+
+void Bridge::on_written(std::size_t bytes, Now) {
+  written_ += bytes;
+  while (!unwritten_.empty() && unwritten_.front().position <= written_) {
+    answer(unwritten_.front().asker, std::nullopt);
+    unwritten_.pop_front();
+  }
+}
+
+void Bridge::answer(const Asker& asker, std::optional<Error> error) {
+  queue(asker.worker, PublishAnswer{asker.request, std::move(error)});
+}
+
+// --- subscriptions ---
+
+void Bridge::send_subscribes(Now now) {
+  std::vector<FilterId> wanted = std::exchange(filters_.actions().subscribe, {});
+  std::erase_if(wanted, [&](FilterId id) { return !filters_.contains(id); });
+  const bool identified = session_.broker().subscription_identifiers;
+  const std::size_t batch = identified ? 1 : std::max<std::size_t>(options_.subscribe_batch, 1);
+  for (std::size_t at = 0; at < wanted.size(); at += batch) {
+    mqtt::SubscribeCommand command{.token = ++last_token_, .entries = {}};
+    std::vector<FilterId> ids;
+    for (std::size_t i = at; i < std::min(at + batch, wanted.size()); ++i) {
+      const std::uint8_t qos = std::min(filters_.qos_to_ask(wanted[i]), session_.broker().maximum_qos);
+      command.entries.push_back({.filter = filters_.filter(wanted[i]),
+                                 .qos = qos,
+                                 .retain_as_published = true,
+                                 .retain_handling = mqtt::RetainHandling::do_not_send});
+      ids.push_back(wanted[i]);
+    }
+    if (identified) command.subscription_identifier = filters_.number(ids.front());
+    const auto accepted = session_.subscribe(command, now.instant, effects_);
+    if (accepted) {
+      subscribes_.emplace(command.token, std::move(ids));
+      continue;
+    }
+    for (const FilterId id : ids)
+      filters_.on_subscribed(id, mqtt::ReasonCode::unspecified_error, accepted.error().text());
+  }
+}
+
+void Bridge::on_subscribe_completed(const mqtt::SubscribeCompleted& completed) {
+  const auto found = subscribes_.find(completed.token);
+  if (found == subscribes_.end()) return;
+  const std::vector<FilterId> ids = std::move(found->second);
+  subscribes_.erase(found);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (completed.lost || i >= completed.codes.size()) {
+      filters_.on_answer_lost(ids[i]);
+      continue;
+    }
+    if (mqtt::is_failure(completed.codes[i]) && filters_.contains(ids[i]))
+      logger_.warn("subscription refused", {{"topic", filters_.filter(ids[i]).text()},
+                                            {"code", mqtt::name_of(completed.codes[i])}});
+    filters_.on_subscribed(ids[i], completed.codes[i], completed.reason_string);
+  }
+  // Before the next message: the workers must know of a new member by then.
+  queue_filter_events();
+}
+
+void Bridge::send_unsubscribes(Now now) {
+  for (const mqtt::TopicFilter& filter : std::exchange(filters_.actions().unsubscribe, {})) {
+    const mqtt::Token token = ++last_token_;
+    if (session_.unsubscribe({.token = token, .filters = {filter}}, now.instant, effects_))
+      unsubscribes_.emplace(token, filter);
+    else filters_.on_unsubscribe_lost(filter);
+  }
+}
+
+void Bridge::on_unsubscribe_completed(const mqtt::UnsubscribeCompleted& completed) {
+  const auto found = unsubscribes_.find(completed.token);
+  if (found == unsubscribes_.end()) return;
+  if (completed.lost) filters_.on_unsubscribe_lost(found->second);
+  unsubscribes_.erase(found);
+}
+
+}  // namespace famemely::gateway

@@ -1,0 +1,160 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "base/logger.hpp"
+#include "base/random_source.hpp"
+#include "gateway/ports.hpp"
+#include "gateway/reconnect_policy.hpp"
+#include "gateway/upstream_filters.hpp"
+#include "protocol/mqtt/session.hpp"
+
+namespace famemely::gateway {
+
+struct BridgeOptions {
+  mqtt::SessionOptions session;
+  std::chrono::milliseconds reconnect_min{1'000};
+  std::chrono::milliseconds reconnect_max{30'000};
+  /// Filters in one SUBSCRIBE at most; with subscription identifiers it is always one.
+  std::size_t subscribe_batch = 100;
+  /// A larger payload from the broker is dropped and counted.
+  std::size_t payload_bytes_max = 1'000'000;
+  std::size_t workers = 1;
+};
+
+struct BridgeCounters {
+  std::uint64_t messages_in = 0;       // copies of the leaders: each message once
+  std::uint64_t copies_dropped = 0;    // further copies of those, and stale ones
+  std::uint64_t messages_dropped = 0;  // QoS 0 for a worker that is behind, and payloads over the limit
+};
+
+/// The bridge between the MQTT session and the workers, without I/O: who holds what upstream, which message goes to whom
+/// and in which form, who waits for which answer, and when to connect again.
+///
+/// The caller (the link) opens and closes the transport as the wishes say, writes `output`, and hands `events_for` to
+/// each worker; after any call it looks at all of these.
+class Bridge {
+ public:
+  /// A publish that the broker has not acknowledged by then is answered 504; the session still completes it.
+  static constexpr std::chrono::seconds kPublishTimeout{30};
+  /// Bytes for the broker that are not written yet; past it publishes are refused as overload.
+  static constexpr std::size_t kOutputBytesMax = 16'000'000;
+  /// Bytes waiting for one worker; past it QoS 0 messages for it are dropped.
+  static constexpr std::size_t kBacklogBytesMax = 32'000'000;
+
+  Bridge(const BridgeOptions& options, RandomSource& random, Logger& logger);
+
+  /// The first connection may be opened.
+  void start(Now now);
+  void on_commands(std::vector<LinkCommand>& commands, Now now);
+
+  void on_transport_open(Now now);
+  void on_bytes(std::string_view bytes, Now now);
+  /// The transport is gone, or could not be opened, or was closed as we wished (then `why` is empty).
+  void on_transport_closed(const std::string& why, Now now);
+  /// So many bytes of the output are on their way.
+  void on_written(std::size_t bytes, Now now);
+  void on_timer(Now now);
+  [[nodiscard]] Instant next_deadline() const;
+  /// Says DISCONNECT; nothing is opened any more.
+  void disconnect(Now now);
+
+  /// True once each time that a transport is to be opened, or closed.
+  [[nodiscard]] bool take_open_wish() { return std::exchange(open_wish_, false); }
+  [[nodiscard]] bool take_close_wish() { return std::exchange(close_wish_, false); }
+  [[nodiscard]] std::string& output() { return output_; }
+  [[nodiscard]] std::vector<WorkerEvent>& events_for(std::size_t worker) { return workers_[worker].events; }
+  /// The worker has what `events_for` held: what it brought may be acknowledged.
+  void on_handed_over(std::size_t worker, Now now);
+
+  [[nodiscard]] const BridgeCounters& counters() const { return counters_; }
+
+ private:
+  struct WorkerQueue {
+    std::vector<WorkerEvent> events;
+    std::size_t weight = 0;
+  };
+  struct Asker {
+    WorkerIndex worker;
+    RequestId request;
+  };
+  /// A received message that some workers have not taken yet.
+  struct Unacknowledged {
+    mqtt::AcknowledgementHandle handle;
+    WorkerSet workers;
+  };
+  struct Unwritten {
+    std::uint64_t position;  // in all the bytes ever put out
+    Asker asker;
+  };
+  struct PublishDeadline {
+    Instant due;
+    mqtt::Token token;
+  };
+
+  void absorb(Now now);
+  void act(Now now);
+  void queue_filter_events();
+  void handle(const mqtt::SessionEvent& event, Now now);
+  void on_connected(const mqtt::Connected& connected, Now now);
+  void on_connection_over(const std::string& reason, bool retry_at_once, Now now);
+  void on_message(const mqtt::MessageReceived& message, Now now);
+  void deliver(const mqtt::MessageReceived& message, const UpstreamFilters::Match& match, Now now);
+  void on_publish_completed(const mqtt::PublishCompleted& completed);
+  void on_subscribe_completed(const mqtt::SubscribeCompleted& completed);
+  void on_unsubscribe_completed(const mqtt::UnsubscribeCompleted& completed);
+  [[nodiscard]] bool leads(const mqtt::MessageReceived& message, std::uint32_t leader) const;
+
+  void publish(PublishCommand& command, Now now);
+  void send_subscribes(Now now);
+  void send_unsubscribes(Now now);
+  void answer(const Asker& asker, std::optional<Error> error);
+  void queue(std::size_t worker, WorkerEvent event);
+  void tell_status();
+  void schedule_open(Duration delay, Now now);
+  std::string_view timestamp(WallTime time);
+
+  BridgeOptions options_;
+  RandomSource& random_;
+  Logger& logger_;
+  mqtt::Session session_;
+  ReconnectPolicy reconnect_;
+  UpstreamFilters filters_;
+  LinkStatus status_;
+  BridgeCounters counters_;
+
+  std::string output_;
+  std::uint64_t put_out_ = 0;  // bytes ever put into `output_`
+  std::uint64_t written_ = 0;
+  std::deque<Unwritten> unwritten_;  // QoS 0 publishes
+
+  mqtt::Token last_token_ = 0;
+  std::unordered_map<mqtt::Token, Asker> publishes_;  // QoS 1 and 2
+  std::deque<PublishDeadline> publish_deadlines_;
+  std::unordered_map<mqtt::Token, std::vector<FilterId>> subscribes_;
+  std::unordered_map<mqtt::Token, mqtt::TopicFilter> unsubscribes_;
+
+  std::vector<WorkerQueue> workers_;
+  std::deque<Unacknowledged> unacknowledged_;
+  std::vector<mqtt::AcknowledgementHandle> for_nobody_;  // to be acknowledged after the events are handled
+
+  mqtt::Effects effects_;
+  std::vector<mqtt::SessionEvent> events_;  // scratch of `absorb`
+  Instant open_at_ = kNever;
+  bool open_wish_ = false;
+  bool close_wish_ = false;
+  bool attempting_ = false;  // a transport is wished for, opening, or open
+  bool stopped_ = false;
+  bool dropping_told_ = false;
+  std::optional<WallTime> timestamp_of_;
+  std::string timestamp_;
+};
+
+}  // namespace famemely::gateway

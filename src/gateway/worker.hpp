@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/instant.hpp"
+#include "base/random_source.hpp"
+#include "gateway/identity.hpp"
+#include "gateway/permissions.hpp"
+#include "gateway/ports.hpp"
+#include "gateway/subscription_index.hpp"
+#include "protocol/socketio/server.hpp"
+
+namespace famemely::gateway {
+
+struct WorkerOptions {
+  WorkerIndex index = 0;
+  std::size_t subscriptions_per_socket_max = 1000;
+};
+
+/// A client's hold on a filter.
+struct Subscription {
+  std::string id;
+  mqtt::TopicFilter filter;
+  FilterId filter_id;
+  std::uint8_t qos;  // what the broker granted, at most what was asked
+  WallTime created_at;
+};
+
+/// One socket on the namespace.
+struct Client {
+  socketio::SocketId socket;
+  std::shared_ptr<const Identity> identity;
+  std::shared_ptr<const Permissions> permissions;
+  std::vector<Subscription> subscriptions;
+  std::uint32_t asks = 0;      // subscriptions not answered yet
+  std::uint64_t dropped = 0;   // QoS 0 messages that found its queue full, not yet told
+
+  [[nodiscard]] const Subscription* find(const mqtt::TopicFilter& filter) const;
+};
+
+struct SubscribeOutcome {
+  RequestId request;
+  Result<Subscription, Error> result;
+};
+struct UnsubscribeOutcome {
+  RequestId request;
+  std::optional<Error> error;
+};
+struct PublishOutcome {
+  RequestId request;
+  std::optional<Error> error;
+};
+/// A subscription that its holder has lost.
+struct SubscriptionLost {
+  socketio::SocketId socket;
+  mqtt::TopicFilter filter;
+  Error error;
+};
+using Outcome = std::variant<SubscribeOutcome, UnsubscribeOutcome, PublishOutcome, SubscriptionLost>;
+
+struct WorkerCounters {
+  std::uint64_t messages_out = 0;      // deliveries queued for sockets
+  std::uint64_t messages_dropped = 0;  // QoS 0 deliveries that found a full queue
+  std::uint64_t slow_consumers = 0;    // sockets closed for a full queue
+  std::uint64_t publishes = 0;         // asked for by clients
+};
+
+/// One worker's state between the Socket.IO server and the link: its clients, who holds which filter, and what has been
+/// asked of the link. Requests are answered by outcomes, which the caller takes after each call.
+class Worker {
+ public:
+  Worker(const WorkerOptions& options, socketio::Server& server, RandomSource& random);
+
+  void add_client(socketio::SocketId socket, std::shared_ptr<const Identity> identity,
+                  std::shared_ptr<const Permissions> permissions);
+  void remove_client(socketio::SocketId socket);
+  [[nodiscard]] Client* find(socketio::SocketId socket);
+  [[nodiscard]] std::size_t client_count() const { return client_count_; }
+  template <typename Visit>
+  void for_each_client(Visit&& visit) {
+    for (Client& client : clients_)
+      if (client.identity) visit(client);
+  }
+
+  RequestId publish(OutgoingMessage message);
+  RequestId subscribe(socketio::SocketId socket, const mqtt::TopicFilter& filter, std::uint8_t qos);
+  RequestId unsubscribe(socketio::SocketId socket, const mqtt::TopicFilter& filter);
+
+  void on_link_event(WorkerEvent& event, Now now, socketio::Effects& effects);
+  void on_link_full(std::vector<LinkCommand>& commands);
+  /// Tells a client what it has missed.
+  void on_queue_drained(socketio::SocketId socket);
+  /// Queues for one client, or closes it as a slow consumer.
+  void emit_or_close(socketio::SocketId socket, const socketio::Frame& frame, Now now, socketio::Effects& effects);
+
+  [[nodiscard]] const LinkStatus& link_status() const { return link_status_; }
+  [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
+  [[nodiscard]] std::vector<LinkCommand>& commands() { return commands_; }
+  /// What has been decided since the last look; the caller empties it.
+  [[nodiscard]] std::vector<Outcome>& outcomes() { return outcomes_; }
+  [[nodiscard]] bool idle() const { return asks_.empty() && publishes_.empty(); }
+
+ private:
+  struct Ask {
+    socketio::SocketId socket;
+    mqtt::TopicFilter filter;
+    std::uint8_t qos;
+    std::vector<RequestId> then_unsubscribe;  // asked while this was on its way
+  };
+  /// A filter that clients of this worker hold or ask for.
+  struct HeldFilter {
+    FilterId id = 0;  // 0: not known yet
+    std::uint32_t asks = 0;
+  };
+
+  void deliver(const Delivery& delivery, Now now, socketio::Effects& effects);
+  void on_queue_full(ClientSlot slot, std::uint8_t qos);
+  const socketio::Frame& frame_at(const Delivery& delivery, std::uint8_t qos);
+  void on_subscribe_answer(SubscribeAnswer& answer, Now now);
+  void on_filter_lost(const FilterLost& lost);
+  void leave(Client& client, std::size_t subscription);
+  void release_unheld(const mqtt::TopicFilter& filter);
+  std::string make_id();
+
+  WorkerOptions options_;
+  socketio::Server& server_;
+  RandomSource& random_;
+  std::vector<Client> clients_;  // by the socket's slot; without identity: nobody
+  std::size_t client_count_ = 0;
+  SubscriptionIndex index_;
+  std::unordered_map<std::string, HeldFilter> held_;  // by the filter's text
+  std::unordered_map<RequestId, Ask> asks_;
+  std::unordered_map<RequestId, std::uint8_t> publishes_;
+  RequestId last_request_ = 0;
+  LinkStatus link_status_;
+  WorkerCounters counters_;
+  std::vector<LinkCommand> commands_;
+  std::vector<Outcome> outcomes_;
+  socketio::Frame variants_[3];  // scratch of `deliver`: the frame at lower qualities of service
+  std::vector<socketio::SocketId> slow_;
+};
+
+}  // namespace famemely::gateway
