@@ -1,31 +1,15 @@
 #pragma once
 
-#include <filesystem>
-#include <map>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "app/config.hpp"
-#include "base/instant.hpp"
+#include "app/surroundings.hpp"
 #include "base/random_source.hpp"
 #include "base/result.hpp"
 
 namespace famemely::app {
-
-/// What the process finds around itself, as an argument, so that tests can furnish it.
-struct Surroundings {
-  std::map<std::string, std::string> environment;
-  /// Where `.env` and `.famemely-mqtt-dev-secret` are, and what relative file names are relative to.
-  std::filesystem::path directory;
-  std::string host_name;
-  std::uint32_t cores = 1;
-  bool stderr_is_terminal = false;
-  WallTime now;
-};
-
-/// Reads those of this process.
-[[nodiscard]] Surroundings this_process();
 
 /// Run the server. Each warning is worth a log line.
 struct Serve {

@@ -19,7 +19,8 @@ enum class LogFormat { text, json };
 inline constexpr const char* kManagedBroker = "managed";
 
 /// Every setting, typed, with its effective value; the member of `MQTT_HOST` is `mqtt_host`, and so on. What each one
-/// means, its default and its bounds stand in settings_table.cpp. Empty texts are unset ones.
+/// means, its default and its bounds stand in settings_table.cpp. Empty texts are unset ones. `MQTT_URL` has no member:
+/// its parts stand in those of the variables that it replaces.
 struct Config {
   /// `--dev`: any loopback origin may call, and the start-up log has a token and a console link.
   bool dev = false;
@@ -30,8 +31,6 @@ struct Config {
   BrokerProtocol mqtt_protocol = BrokerProtocol::mqtt;
   std::string mqtt_username;
   std::string mqtt_password;
-  /// As given; once the configuration is loaded its parts stand in the members above and in `mqtt_ws_path`.
-  std::string mqtt_url;
   BrokerVersion mqtt_version = BrokerVersion::automatic;
   /// Empty: made at the start, `famemely_<unix ms>`.
   std::string mqtt_client_id;
@@ -72,8 +71,8 @@ struct Config {
   /// Empty: `aud` is not checked.
   std::string jwt_audience;
   std::chrono::milliseconds jwt_leeway{};
-  /// Paths into the claims, members separated by dots.
-  std::vector<std::string> jwt_role_claims;
+  /// Good for `gateway::RoleClaims::parse`.
+  std::string jwt_role_claims;
   std::string api_keys_file;
   std::string permissions_file;
 

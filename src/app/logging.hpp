@@ -20,7 +20,7 @@ class AdjustableLogger : public Logger {
 /// Lines on standard error, each in one write. Colours only on a terminal.
 [[nodiscard]] std::unique_ptr<AdjustableLogger> make_logger(LogFormat format, LogLevel level);
 
-/// One line, without its end: `2025-10-10 10:00:00.000 INFO  listening  address=127.0.0.1 port=3001`.
+/// One line, without its end: `2025-10-10T10:00:00.000Z INFO  listening   address=127.0.0.1 port=3001`.
 [[nodiscard]] std::string text_line(WallTime time, LogLevel level, std::string_view event,
                                     const std::vector<LogField>& fields, bool coloured);
 /// One line, without its end: `{"time":"2025-10-10T10:00:00.000Z","level":"info","event":"listening",…}`.

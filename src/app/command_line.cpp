@@ -1,0 +1,188 @@
+#include "app/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <deque>
+
+#include "app/config_text.hpp"
+#include "app/dev_secret.hpp"
+#include "app/load_config.hpp"
+#include "app/settings_table.hpp"
+#include "app/user_token.hpp"
+#include "app/values.hpp"
+#include "app/version.hpp"
+#include "base/utf8.hpp"
+
+namespace famemely::app {
+namespace {
+
+/// The grammar of the command line, and what stood there after `parse`.
+class Grammar {
+ public:
+  Grammar() {
+    app_.set_help_flag();
+    app_.allow_extras();
+    app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app_.add_flag("-h,--help", help_);
+    app_.add_flag("-V,--version", version_);
+    app_.add_flag("--print-documentation", documentation_);
+    app_.add_flag("--dev", request_.dev);
+    app_.add_flag("--check-config", check_);
+    app_.add_flag("--print-config", print_);
+    env_file_ = app_.add_option("--env-file", env_file_text_);
+    yaml_file_ = app_.add_option("--config", yaml_file_text_);
+    for (const Setting& setting : settings()) {
+      std::string& text = texts_.emplace_back();
+      flags_.push_back(setting.kind == SettingKind::toggle ? app_.add_flag(setting.flag(), text)
+                                                           : app_.add_option(setting.flag(), text));
+    }
+    token_ = app_.add_subcommand("token");
+    token_->fallthrough();
+    token_->add_option("--sub", sub_);
+    token_->add_option("--role", role_);
+    token_->add_option("--expires", expires_);
+    token_->add_option("--claim", claims_)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false);
+    key_ = app_.add_subcommand("key");
+    key_->allow_extras();
+  }
+
+  /// What is wrong, if anything.
+  std::optional<std::string> parse(const std::vector<std::string>& given) {
+    std::vector<std::string> arguments = with_empty_values(given);
+    std::ranges::reverse(arguments);  // as CLI11 wants them
+    try {
+      app_.parse(std::move(arguments));
+    } catch (const CLI::ParseError& error) {
+      return error.what();
+    }
+    for (std::size_t i = 0; i < flags_.size(); ++i)
+      if (flags_[i]->count() > 0)
+        request_.flags[settings()[i].name] = GivenValue{texts_[i], "flag " + settings()[i].flag()};
+    if (env_file_->count() > 0) request_.env_file = env_file_text_;
+    if (yaml_file_->count() > 0) request_.yaml_file = yaml_file_text_;
+    request_.serves = !wants_token();
+    const auto extras = app_.remaining(true);
+    if (!extras.empty() && !help_ && !version_ && !wants_key()) return unknown(extras.front());
+    return std::nullopt;
+  }
+
+  [[nodiscard]] bool wants_help() const { return help_; }
+  [[nodiscard]] bool wants_version() const { return version_; }
+  [[nodiscard]] bool wants_documentation() const { return documentation_; }
+  [[nodiscard]] bool wants_check() const { return check_; }
+  [[nodiscard]] bool wants_print() const { return print_; }
+  [[nodiscard]] bool wants_token() const { return token_->parsed(); }
+  [[nodiscard]] bool wants_key() const { return key_->parsed(); }
+  [[nodiscard]] const ConfigRequest& request() const { return request_; }
+
+  /// The request of the subcommand `token`.
+  [[nodiscard]] Result<TokenRequest, std::string> token() const {
+    TokenRequest request{.subject = sub_, .role = role_};
+    if (sub_.empty()) return failure(std::string("token: --sub USER is missing; it names the user"));
+    if (!is_utf8(sub_) || !is_utf8(role_)) return failure(std::string("token: --sub and --role must be UTF-8"));
+    constexpr auto kLifetimeMax = std::chrono::hours(24 * 3650);
+    const auto lifetime = parse_duration(expires_);
+    if (!lifetime || lifetime->count() == 0 || *lifetime > kLifetimeMax)
+      return failure("token: --expires \"" + expires_ +
+                     "\" is not allowed: allowed: a duration such as 90s, 1h or 7d, " + "to 3650d");
+    request.lifetime = *lifetime;
+    for (const std::string& text : claims_) {
+      auto claim = parse_claim(text);
+      if (!claim) return failure("token: " + claim.error());
+      request.claims.push_back(std::move(*claim));
+    }
+    return request;
+  }
+
+ private:
+  /// CLI11 takes `--flag=` for a flag whose value is the next argument; to us it is one whose value is empty. That of a
+  /// toggle is then its default.
+  [[nodiscard]] static std::vector<std::string> with_empty_values(const std::vector<std::string>& given) {
+    std::vector<std::string> arguments;
+    for (const std::string& argument : given) {
+      const bool empty = argument.starts_with("--") && argument.find('=') == argument.size() - 1;
+      const auto is_toggle = [&](const Setting& setting) {
+        return setting.kind == SettingKind::toggle && setting.flag() + "=" == argument;
+      };
+      if (empty && std::ranges::any_of(settings(), is_toggle)) {
+        arguments.push_back(argument + "false");
+      } else if (empty) {
+        arguments.insert(arguments.end(), {argument.substr(0, argument.size() - 1), ""});
+      } else {
+        arguments.push_back(argument);
+      }
+    }
+    return arguments;
+  }
+
+  [[nodiscard]] std::string unknown(const std::string& argument) const {
+    if (!argument.starts_with('-')) return "the argument \"" + argument + "\" is not expected here; see --help";
+    std::vector<std::string> known{"--help",         "--version",  "--dev",   "--check-config",
+                                   "--print-config", "--env-file", "--config"};
+    if (wants_token()) known.insert(known.end(), {"--sub", "--role", "--expires", "--claim"});
+    for (const Setting& setting : settings()) known.push_back(setting.flag());
+    const std::string flag = argument.substr(0, argument.find('='));
+    return "the flag " + flag + " is unknown; the nearest known flag is " + nearest_name(flag, known) + "; see --help";
+  }
+
+  CLI::App app_;
+  bool help_ = false;
+  bool version_ = false;
+  bool documentation_ = false;
+  bool check_ = false;
+  bool print_ = false;
+  ConfigRequest request_;
+  std::string env_file_text_;
+  std::string yaml_file_text_;
+  CLI::Option* env_file_ = nullptr;
+  CLI::Option* yaml_file_ = nullptr;
+  std::deque<std::string> texts_;  // of flags_, at addresses that stay
+  std::vector<CLI::Option*> flags_;
+  CLI::App* token_ = nullptr;
+  CLI::App* key_ = nullptr;
+  std::string sub_;
+  std::string role_ = "authenticated";
+  std::string expires_ = "1h";
+  std::vector<std::string> claims_;
+};
+
+auto refused(std::string message) { return failure(CommandError{std::move(message), 2}); }
+
+/// With `--dev` a missing secret is made, or found where an earlier run left it.
+std::optional<CommandError> complete_secret(Config& config, const Surroundings& around, RandomSource& random) {
+  if (!config.supabase_jwt_secret.empty()) return std::nullopt;
+  auto secret = dev_secret(around.directory, random);
+  if (!secret) return CommandError{std::move(secret.error()), 2};
+  config.supabase_jwt_secret = std::move(*secret);
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<Command, CommandError> parse_command_line(const std::vector<std::string>& arguments, const Surroundings& around,
+                                                 RandomSource& random) {
+  Grammar grammar;
+  if (auto fault = grammar.parse(arguments)) return refused(std::move(*fault));
+  if (grammar.wants_help()) return PrintText{help_text()};
+  if (grammar.wants_version()) return PrintText{"famemely-mqtt " + std::string(kVersion) + "\n"};
+  if (grammar.wants_documentation()) return PrintText{configuration_document()};
+  if (grammar.wants_key()) return refused("key create: API keys are not available in this version");
+
+  auto loaded = load_config(grammar.request(), around);
+  if (!loaded) return refused(std::move(loaded.error()));
+  if (grammar.wants_print()) return PrintText{print_config(loaded->config)};
+  if (grammar.wants_check()) return CheckConfig{std::move(loaded->warnings)};
+  if (grammar.wants_token()) {
+    const auto request = grammar.token();
+    if (!request) return refused(request.error());
+    if (auto error = complete_secret(loaded->config, around, random)) return failure(std::move(*error));
+    return PrintText{make_token(*request, loaded->config, around.now) + "\n"};
+  }
+  if (auto error = complete_secret(loaded->config, around, random)) return failure(std::move(*error));
+  return Serve{std::move(loaded->config), std::move(loaded->warnings)};
+}
+
+}  // namespace famemely::app

@@ -1,0 +1,110 @@
+#include "app/config_rules.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "app/mqtt_url.hpp"
+#include "app/settings_table.hpp"
+
+namespace famemely::app {
+namespace {
+
+/// What Supabase's CLI, its Docker set-up, and the examples of its Realtime and Storage services come with.
+constexpr std::array<std::string_view, 4> kPublishedSecrets{
+    "super-secret-jwt-token-with-at-least-32-characters-long",
+    "your-super-secret-jwt-token-with-at-least-32-characters-long",
+    "dc447559-996d-4761-a306-f47a5eab1623",
+    "f023d3db-39dc-4ac9-87b2-b2be72e9162b",
+};
+
+constexpr std::array<std::string_view, 5> kReplacedByUrl{"MQTT_HOST", "MQTT_PORT", "MQTT_PROTOCOL", "MQTT_USERNAME",
+                                                         "MQTT_PASSWORD"};
+
+void check_url_conflicts(const GivenValues& given, Findings& findings) {
+  const auto url = given.find("MQTT_URL");
+  if (url == given.end()) return;
+  std::vector<std::string_view> replaced(kReplacedByUrl.begin(), kReplacedByUrl.end());
+  const auto parts = parse_mqtt_url(url->second.text);
+  if (parts && !parts->path.empty()) replaced.push_back("MQTT_WS_PATH");
+  for (std::string_view name : replaced)
+    if (const auto other = given.find(name); other != given.end())
+      findings.faults.push_back("MQTT_URL (" + url->second.source + ") and " + std::string(name) + " (" +
+                                other->second.source +
+                                ") are both set; MQTT_URL stands in its place, so leave one out");
+}
+
+/// Silently ignoring what somebody asked for would be worse than not starting.
+void check_availability(const Config& config, const GivenValues& given, Findings& findings) {
+  const Config defaults = default_config();
+  for (const Setting& setting : settings()) {
+    if (setting.unavailable.empty() || setting.get(config) == setting.get(defaults)) continue;
+    auto value = given.find(setting.name);
+    const Setting* origin = value == given.end() ? find_setting("MQTT_URL") : &setting;
+    if (value == given.end()) value = given.find("MQTT_URL");
+    if (value != given.end()) findings.faults.push_back(describe(*origin, value->second) + ": " + setting.unavailable);
+  }
+}
+
+void check_tokens(const Config& config, const GivenValues& given, Findings& findings) {
+  const std::string& secret = config.supabase_jwt_secret;
+  const bool url_alone = !config.supabase_url.empty() && secret.empty() && !config.dev;
+  if (url_alone) {
+    findings.faults.push_back(describe(*find_setting("SUPABASE_URL"), given.at("SUPABASE_URL")) +
+                              ": JWKS verification is not available in this version; set SUPABASE_JWT_SECRET as well");
+  } else if (!config.supabase_url.empty()) {
+    findings.warnings.push_back(
+        "SUPABASE_URL: only HS256 tokens with iss " + config.issuer() +
+        " are accepted; JWKS verification (RS256, ES256, EdDSA) is not available in this version");
+  }
+  if (secret.empty() && !config.dev && !url_alone && !given.contains("SUPABASE_JWT_SECRET"))
+    findings.faults.push_back("nothing is set to verify tokens with: set SUPABASE_JWT_SECRET, or try --dev");
+  if (!is_published_secret(secret)) return;
+  if (config.loopback_only())
+    findings.warnings.push_back("SUPABASE_JWT_SECRET is a published default: anybody on this machine can sign tokens");
+  else
+    findings.faults.push_back(
+        "SUPABASE_JWT_SECRET (" + given.at("SUPABASE_JWT_SECRET").source +
+        ") is a published default of local Supabase stacks, with which anybody can sign tokens; it "
+        "is accepted only while listening on loopback: set HOST=localhost, or another secret");
+}
+
+void check_broker(const Config& config, const GivenValues& given, Findings& findings) {
+  if (config.mqtt_host.empty() && !given.contains("MQTT_HOST") && !given.contains("MQTT_URL"))
+    findings.faults.push_back(
+        "no broker is set: set MQTT_HOST or MQTT_URL (MQTT_HOST=managed runs a mosquitto of our own), or try --dev");
+  if (config.mqtt_reconnect_min > config.mqtt_reconnect_max) {
+    const auto text_of = [&](std::string_view name) {
+      const Setting& setting = *find_setting(name);
+      const auto value = given.find(name);
+      return value == given.end() ? setting.name + "=" + setting.fallback + " (default)"
+                                  : describe(setting, value->second);
+    };
+    findings.faults.push_back(text_of("MQTT_RECONNECT_MIN") + " is longer than " + text_of("MQTT_RECONNECT_MAX"));
+  }
+}
+
+void add_remarks(const Config& config, const GivenValues& given, Findings& findings) {
+  if (given.contains("FAMEMELY_DATABASE_URL") && config.famemely_database_url != "sqlite::memory:")
+    findings.warnings.push_back(
+        "FAMEMELY_DATABASE_URL: this version keeps durable subscriptions in memory; they do not survive a restart");
+  if (config.client_queue < config.max_payload)
+    findings.warnings.push_back(
+        "CLIENT_QUEUE is smaller than MAX_PAYLOAD: the largest messages never fit a client's queue");
+}
+
+}  // namespace
+
+bool is_published_secret(std::string_view secret) {
+  return std::ranges::find(kPublishedSecrets, secret) != kPublishedSecrets.end();
+}
+
+void check_rules(const Config& config, const GivenValues& given, bool serves, Findings& findings) {
+  check_url_conflicts(given, findings);
+  check_availability(config, given, findings);
+  check_tokens(config, given, findings);
+  if (!serves) return;
+  check_broker(config, given, findings);
+  add_remarks(config, given, findings);
+}
+
+}  // namespace famemely::app

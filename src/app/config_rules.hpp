@@ -1,0 +1,15 @@
+#pragma once
+
+#include "app/config.hpp"
+#include "app/config_sources.hpp"
+
+namespace famemely::app {
+
+/// The secret is one that everybody can read in a public repository.
+[[nodiscard]] bool is_published_secret(std::string_view secret);
+
+/// What no single setting can know: conflicts, what this version can't honour, and what must not be missing. `serves`:
+/// the configuration is for a server, not for `token`.
+void check_rules(const Config& config, const GivenValues& given, bool serves, Findings& findings);
+
+}  // namespace famemely::app
