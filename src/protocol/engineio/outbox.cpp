@@ -7,22 +7,38 @@
 
 namespace famemely::engineio {
 
+std::uint32_t FramePool::new_link(Frame frame) {
+  const std::uint32_t index = free_;
+  if (index == Outbox::kNone) {
+    links_.push_back({std::move(frame), Outbox::kNone});
+    return static_cast<std::uint32_t>(links_.size() - 1);
+  }
+  free_ = links_[index].next;
+  links_[index] = {std::move(frame), Outbox::kNone};
+  return index;
+}
+
 void FramePool::push(Outbox& outbox, Frame frame) {
   outbox.bytes += static_cast<std::uint32_t>(frame.size());
-  std::uint32_t index = free_;
-  if (index == Outbox::kNone) {
-    index = static_cast<std::uint32_t>(links_.size());
-    links_.push_back({std::move(frame), Outbox::kNone});
-  } else {
-    free_ = links_[index].next;
-    links_[index] = {std::move(frame), Outbox::kNone};
-  }
+  const std::uint32_t index = new_link(std::move(frame));
   if (outbox.empty()) {
     outbox.head = index;
   } else {
     links_[outbox.tail].next = index;
   }
   outbox.tail = index;
+}
+
+void FramePool::push_ahead(Outbox& outbox, Frame frame) {
+  if (outbox.empty()) {
+    push(outbox, std::move(frame));
+    return;
+  }
+  outbox.bytes += static_cast<std::uint32_t>(frame.size());
+  const std::uint32_t index = new_link(std::move(frame));
+  std::uint32_t& before = outbox.front_offset == 0 ? outbox.head : links_[outbox.head].next;
+  links_[index].next = std::exchange(before, index);
+  if (links_[index].next == Outbox::kNone) outbox.tail = index;
 }
 
 void FramePool::pop(Outbox& outbox) {

@@ -29,6 +29,8 @@ struct Outbox {
 class FramePool {
  public:
   void push(Outbox& outbox, Frame frame);
+  /// The same ahead of all frames that have not begun to be sent.
+  void push_ahead(Outbox& outbox, Frame frame);
   /// As many pieces as fit, from the first byte not sent; returns their number.
   [[nodiscard]] std::size_t gather(const Outbox& outbox, std::span<Piece> pieces) const;
   /// So many bytes have been sent.
@@ -38,6 +40,9 @@ class FramePool {
   void drop_unstarted(Outbox& outbox);
   /// Moves everything of `from` behind what is in `to`.
   void append(Outbox& to, Outbox& from);
+
+  /// Links there are, used or not.
+  [[nodiscard]] std::size_t capacity() const { return links_.size(); }
 
   /// Takes packets for one polling answer: at most this many, and no more bytes than that unless the first packet alone
   /// is larger. A frame of several packets stays together if it fits into an answer.
@@ -49,6 +54,7 @@ class FramePool {
     std::uint32_t next = Outbox::kNone;
   };
 
+  std::uint32_t new_link(Frame frame);
   void pop(Outbox& outbox);
 
   std::vector<Link> links_;

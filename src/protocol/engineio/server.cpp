@@ -133,7 +133,9 @@ void Server::on_heartbeat_due(std::uint32_t slot, Instant deadline, Now now) {
   } else {
     session.ping_outstanding = true;
     session.deadline_extended = false;
-    push(slot, ping_);
+    // It overtakes the queue, or a client that is slow to fetch much would take the server for dead.
+    pool_.push_ahead(session.outbox, ping_);
+    mark_dirty(slot);
     // The ticks of the wheel must not add up, but a loop that was held up must not cost the client its time either.
     heartbeats_.set(slot, std::max(deadline, now.instant - kTimerLatenessMax) + options_.ping_timeout);
   }

@@ -215,13 +215,11 @@ void Server::answer_poll(std::uint32_t slot, Now now, IoEffects& io) {
   PollingState& polling = *session.polling;
   if (polling.poll == kNoConnection) return;
   const bool closing = session.phase == SessionPhase::closing;
-  const std::size_t kept_free = closing ? 1 : 0;  // for the last packet
   std::string payload;
-  pool_.take_payload(session.outbox, payload, kPacketsPerAnswerMax - kept_free,
-                     options_.message_bytes_max - 2 * kept_free);
-  const bool last = closing && session.outbox.empty();
+  pool_.take_payload(session.outbox, payload, kPacketsPerAnswerMax, options_.message_bytes_max);
+  // Not along with data: JavaScript's client hands events on a tick later, and by then would have dropped them.
+  const bool last = closing && payload.empty();
   if (last) {
-    if (!payload.empty()) payload.push_back(kSeparator);
     payload.push_back(polling.last_packet);
   } else if (payload.empty() && polling.probe_answered) {
     payload.push_back('6');
