@@ -1,0 +1,16 @@
+#include "protocol/socketio/effects.hpp"
+
+#include <gtest/gtest.h>
+
+namespace famemely::socketio {
+namespace {
+
+TEST(SocketIoEffects, NameReasonsAsTheOfficialServerDoes) {
+  EXPECT_EQ(to_string(DisconnectReason::client_namespace_disconnect), "client namespace disconnect");
+  EXPECT_EQ(to_string(DisconnectReason::transport_close), "transport close");
+  EXPECT_EQ(to_string(DisconnectReason::server_shutting_down), "server shutting down");
+  EXPECT_EQ(to_string(Transport::polling), "polling");
+}
+
+}  // namespace
+}  // namespace famemely::socketio
