@@ -91,9 +91,9 @@ struct FilterLost {
 struct LinkStatus {
   bool is_connected = false;
   std::string client_id;
-  std::optional<WallTime> connected_at;
+  std::optional<WallTime> connected_at{};
   std::uint32_t reconnect_attempts = 0;
-  std::string last_error;
+  std::string last_error{};
 
   bool operator==(const LinkStatus&) const = default;
 };

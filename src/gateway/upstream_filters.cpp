@@ -98,7 +98,11 @@ void UpstreamFilters::release(const ReleaseCommand& command, bool connected) {
 void UpstreamFilters::drop_if_unheld(FilterId id, bool connected) {
   const Filter& filter = filters_.at(id);
   if (filter.workers != 0 || !filter.waiters.empty()) return;
-  if (filter.state != State::absent && !overlapping(filter, id).empty()) {
+  const auto held = [&](FilterId other) {
+    const Filter& candidate = filters_.at(other);
+    return candidate.workers != 0 || !candidate.waiters.empty();
+  };
+  if (filter.state != State::absent && std::ranges::any_of(overlapping(filter, id), held)) {
     // Whoever took over from a leader now could see a message twice or miss it: copies of it are on their way.
     lingering_[id] = true;
     return;
