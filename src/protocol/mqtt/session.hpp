@@ -6,15 +6,23 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/instant.hpp"
 #include "base/result.hpp"
+#include "protocol/mqtt/broker_side.hpp"
+#include "protocol/mqtt/inbound_messages.hpp"
+#include "protocol/mqtt/keepalive.hpp"
+#include "protocol/mqtt/outbound_messages.hpp"
+#include "protocol/mqtt/packet_ids.hpp"
+#include "protocol/mqtt/packet_reader.hpp"
 #include "protocol/mqtt/session_effects.hpp"
 #include "protocol/mqtt/session_options.hpp"
+#include "protocol/mqtt/subscription_requests.hpp"
+#include "protocol/mqtt/topic_aliases.hpp"
 #include "protocol/mqtt/topic_name.hpp"
+#include "protocol/mqtt/version_fallback.hpp"
 
 namespace famemely::mqtt {
 
@@ -40,6 +48,11 @@ struct UnsubscribeCommand {
 
 /// An MQTT client's side of one session with a broker, over as many connections as it takes (MQTT 5 and 3.1.1, section
 /// 4). It does no I/O: bytes and time go in, bytes and events come out.
+///
+///     session.on_transport_open(now, effects);       // once the transport stands
+///     session.on_bytes(received, now, effects);      // as they come
+///     session.on_timer(now, effects);                // at next_deadline()
+///     write(effects.output); for (auto& event : effects.events) ...; effects.clear();
 ///
 /// The caller opens a transport and calls `on_transport_open`. After ConnectFailed or Disconnected it closes the
 /// transport and opens another when it likes; calls for the old one are ignored meanwhile. Several commands may share
@@ -73,21 +86,65 @@ class Session {
 
   [[nodiscard]] bool connected() const { return phase_ == Phase::connected; }
   /// The version of the connection, or the one to be tried next.
-  [[nodiscard]] ProtocolVersion version() const { return version_; }
+  [[nodiscard]] ProtocolVersion version() const {
+    return phase_ == Phase::closed ? fallback_.version() : broker_.version;
+  }
   [[nodiscard]] const std::string& client_id() const { return options_.client_id; }
-  [[nodiscard]] const BrokerCapabilities& broker() const { return broker_; }
+  [[nodiscard]] const BrokerCapabilities& broker() const { return broker_.capabilities; }
   /// Publishes of QoS 1 and 2 that are not completed: sent, and waiting to be sent.
-  [[nodiscard]] std::size_t in_flight() const;
-  [[nodiscard]] std::size_t queued() const;
+  [[nodiscard]] std::size_t in_flight() const { return outbound_.in_flight(); }
+  [[nodiscard]] std::size_t queued() const { return outbound_.queued(); }
   /// Received messages whose acknowledgement has not been sent.
-  [[nodiscard]] std::size_t unacknowledged() const;
+  [[nodiscard]] std::size_t unacknowledged() const { return inbound_.unacknowledged(); }
 
  private:
   enum class Phase : std::uint8_t { closed, connecting, connected };
-  Phase phase_ = Phase::closed;
-  ProtocolVersion version_ = ProtocolVersion::v5;
+  struct Failure {
+    ReasonCode code;
+    std::string text;
+  };
+
+  // What arrives.
+  [[nodiscard]] std::optional<Failure> handle(const ReadOutcome& outcome, Instant now, Effects& effects);
+  [[nodiscard]] std::optional<Failure> handle_packet(const ReceivedPacket& packet, Instant now, Effects& effects);
+  [[nodiscard]] std::optional<Failure> handle_connack(const ConnAck& connack, Instant now, Effects& effects);
+  void refuse_connack(const ConnAck& connack, Effects& effects);
+  void accept(const ConnAck& connack, Instant now, Effects& effects);
+  [[nodiscard]] std::optional<Failure> handle_publish(const Publish& publish, Effects& effects);
+  [[nodiscard]] std::optional<Failure> resolve_alias(const Publish& publish, std::string_view& topic);
+  [[nodiscard]] std::optional<Failure> handle_oversized(const OversizedPublish& publish, Effects& effects);
+  [[nodiscard]] std::optional<Failure> handle_publish_ack(const PublishAck& ack, Effects& effects);
+  void handle_disconnect(const Disconnect& disconnect, Effects& effects);
+
+  // How connections begin and end.
+  [[nodiscard]] bool starts_clean() const;
+  /// True if a broker of version 3.1.1 holds a session that is not wanted: this connection, or the next, clears it.
+  [[nodiscard]] bool clears_old_session(const ConnAck& connack, Effects& effects);
+  /// We end the connection because of what the broker did or did not do.
+  void fail(Failure failure, Effects& effects);
+  void fail_connecting(ConnectFailed event, Effects& effects);
+  void close(bool blame, Effects& effects);
+  /// Notes that bytes were sent, for the keepalive.
+  void note_sent(std::size_t output_before, Instant now, const Effects& effects);
+  [[nodiscard]] std::optional<Error> refusal(const SubscribeCommand& command) const;
+
   SessionOptions options_;
-  BrokerCapabilities broker_;
+  VersionFallback fallback_;
+  PacketReader reader_;
+  PacketIds packet_ids_;
+  OutboundMessages outbound_;
+  InboundMessages inbound_;
+  InboundTopicAliases inbound_aliases_;
+  SubscriptionRequests requests_;
+  Keepalive keepalive_;
+  BrokerSide broker_;
+  Instant connack_deadline_ = kNever;
+  Phase phase_ = Phase::closed;
+  bool ever_accepted_ = false;
+  /// With 3.1.1 a clean session is one that ends with its connection, so an old session is cleared by a connection of
+  /// its own. Asked for once: a broker that says again that it has one is believed to have made it since.
+  enum class Clearing : std::uint8_t { not_needed, due, done };
+  Clearing clearing_ = Clearing::not_needed;
 };
 
 }  // namespace famemely::mqtt

@@ -61,7 +61,8 @@ struct Disconnected {
   std::string server_reference{};
 };
 
-/// The views are valid until the caller's next call on the session.
+/// The views are valid until the next on_bytes or on_transport_open, as long as the bytes given to on_bytes are; other
+/// calls (such as acknowledge) leave them alone.
 struct MessageReceived {
   std::string_view topic;  // an alias is resolved; valid UTF-8 without wildcards, but TopicName may be stricter
   std::string_view payload;
@@ -114,6 +115,7 @@ using SessionEvent = std::variant<Connected, ConnectFailed, Disconnected, Messag
                                   PublishCompleted, SubscribeCompleted, UnsubscribeCompleted, Warning>;
 
 /// Owned by the caller, who passes the output on, handles the events in order, and clears both for the next call.
+/// Commands given while one handles events may add events: then iterate by index, or give them another Effects.
 struct Effects {
   std::string output;  // append to what is to be written
   std::vector<SessionEvent> events;

@@ -1,0 +1,137 @@
+#include "protocol/mqtt/inbound_messages.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/mqtt/encoder.hpp"
+
+namespace famemely::mqtt {
+namespace {
+
+/// A handle is the number of the arrival, the packet identifier, and whether it is QoS 2: so it finds its message
+/// without a search, and a stale one is known for what it is.
+AcknowledgementHandle make_handle(std::uint64_t number, std::uint16_t packet_id, bool qos_2) {
+  return number << 17 | static_cast<std::uint64_t>(packet_id) << 1 | (qos_2 ? 1U : 0U);
+}
+std::uint64_t number_of(AcknowledgementHandle handle) { return handle >> 17; }
+std::uint16_t packet_id_of(AcknowledgementHandle handle) { return static_cast<std::uint16_t>(handle >> 1); }
+bool is_qos_2(AcknowledgementHandle handle) { return (handle & 1) != 0; }
+
+/// So many acknowledged arrivals are kept before the rest moves to the front.
+constexpr std::size_t kDoneMax = 1024;
+
+}  // namespace
+
+void InboundMessages::on_connected(bool session_present, ProtocolVersion version, std::uint16_t receive_maximum) {
+  version_ = version;
+  receive_maximum_ = receive_maximum;
+  quota_used_ = 0;
+  if (!session_present) exchanges_.clear();
+}
+
+void InboundMessages::on_closed() {
+  first_number_ += arrivals_.size();
+  arrivals_.clear();
+  done_ = 0;
+  for (Exchange& each : exchanges_) {
+    each.arrival = kNowhere;
+    each.holds_quota = false;
+  }
+}
+
+std::uint64_t InboundMessages::add_arrival(std::uint8_t qos, std::uint16_t packet_id, bool acknowledged) {
+  arrivals_.push_back({packet_id, qos, acknowledged});
+  return first_number_ + arrivals_.size() - 1;
+}
+
+InboundMessages::Arrival* InboundMessages::find_arrival(std::uint64_t number) {
+  if (number < first_number_ + done_ || number - first_number_ >= arrivals_.size()) return nullptr;
+  return &arrivals_[number - first_number_];
+}
+
+InboundMessages::Exchange& InboundMessages::exchange(std::uint16_t packet_id) {
+  if (exchanges_.size() <= packet_id) exchanges_.resize(std::max<std::size_t>(packet_id + 1U, exchanges_.size() * 2));
+  return exchanges_[packet_id];
+}
+
+std::variant<InboundMessages::Received, DecodeFault> InboundMessages::receive(std::uint8_t qos, std::uint16_t packet_id,
+                                                                              std::string& output) {
+  const bool counted = qos == 2 && exchange(packet_id).holds_quota;
+  if (!counted && quota_used_ >= receive_maximum_)
+    return DecodeFault{ReasonCode::receive_maximum_exceeded, "more messages unacknowledged than Receive Maximum"};
+  if (!counted) ++quota_used_;
+  const Received received = qos == 2 ? receive_qos_2(packet_id)
+                                     : Received{true, make_handle(add_arrival(1, packet_id, false), packet_id, false)};
+  flush(output);
+  return received;
+}
+
+InboundMessages::Received InboundMessages::receive_qos_2(std::uint16_t packet_id) {
+  Exchange& known = exchange(packet_id);
+  known.holds_quota = true;
+  if (known.phase == Phase::none) {
+    known.arrival = add_arrival(2, packet_id, false);
+    known.handle = make_handle(known.arrival, packet_id, true);
+    known.phase = Phase::wait_caller;
+    known.acknowledged = false;
+    return {true, known.handle};
+  }
+  // Sent again. Its PUBREC is due where it stands now, unless it has a place on this connection already.
+  if (!find_arrival(known.arrival)) known.arrival = add_arrival(2, packet_id, known.acknowledged);
+  return {false, known.handle};
+}
+
+void InboundMessages::on_pubrel(std::uint16_t packet_id, std::string& output) {
+  Exchange& known = exchange(packet_id);
+  const ReasonCode code =
+      known.phase == Phase::wait_pubrel ? ReasonCode::success : ReasonCode::packet_identifier_not_found;
+  // A PUBREL before our PUBREC: the broker has let go of the message, so no PUBREC is due any more.
+  if (Arrival* arrival = find_arrival(known.arrival)) {
+    arrival->qos = 0;
+    arrival->acknowledged = true;
+  }
+  release_quota(known);
+  known = Exchange{};
+  encode_publish_ack(PacketType::pubcomp, packet_id, code, version_, output);
+  flush(output);
+}
+
+void InboundMessages::acknowledge(AcknowledgementHandle handle, std::string& output) {
+  std::uint64_t number = number_of(handle);
+  if (is_qos_2(handle)) {
+    if (packet_id_of(handle) >= exchanges_.size()) return;
+    Exchange& known = exchanges_[packet_id_of(handle)];
+    if (known.handle != handle || known.phase != Phase::wait_caller) return;
+    known.acknowledged = true;
+    number = known.arrival;
+  }
+  Arrival* arrival = find_arrival(number);
+  if (!arrival || arrival->packet_id != packet_id_of(handle)) return;
+  arrival->acknowledged = true;
+  flush(output);
+}
+
+void InboundMessages::release_quota(Exchange& exchange) {
+  if (std::exchange(exchange.holds_quota, false)) --quota_used_;
+}
+
+void InboundMessages::flush(std::string& output) {
+  for (; done_ < arrivals_.size() && arrivals_[done_].acknowledged; ++done_) {
+    const auto [packet_id, qos, acknowledged] = arrivals_[done_];
+    if (qos == 1) {
+      encode_publish_ack(PacketType::puback, packet_id, ReasonCode::success, version_, output);
+      --quota_used_;
+    } else if (qos == 2) {
+      encode_publish_ack(PacketType::pubrec, packet_id, ReasonCode::success, version_, output);
+      exchanges_[packet_id].phase = Phase::wait_pubrel;
+      exchanges_[packet_id].arrival = kNowhere;
+    }
+  }
+  if (done_ == arrivals_.size() || (done_ >= kDoneMax && done_ * 2 >= arrivals_.size())) {
+    arrivals_.erase(arrivals_.begin(), arrivals_.begin() + static_cast<std::ptrdiff_t>(done_));
+    first_number_ += done_;
+    done_ = 0;
+  }
+}
+
+}  // namespace famemely::mqtt

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "protocol/mqtt/decoder.hpp"
+#include "protocol/mqtt/session_effects.hpp"
+
+namespace famemely::mqtt {
+
+/// The receiver's side of QoS 1 and 2 (MQTT 5 section 4.3). The caller says when a message is in safe hands; PUBACK and
+/// PUBREC leave in the order of arrival (section 4.6). A QoS 2 message is told apart by its packet identifier from its
+/// PUBLISH to its PUBREL, also over connections, so it is never handed on twice.
+class InboundMessages {
+ public:
+  void on_connected(bool session_present, ProtocolVersion version, std::uint16_t receive_maximum);
+  void on_closed();
+
+  struct Received {
+    bool deliver = false;  // else it is one that was handed on before
+    AcknowledgementHandle handle = 0;
+  };
+  /// A PUBLISH of QoS 1 or 2. A fault if the broker goes beyond the Receive Maximum. What can be acknowledged at once
+  /// is appended to the output.
+  [[nodiscard]] std::variant<Received, DecodeFault> receive(std::uint8_t qos, std::uint16_t packet_id,
+                                                            std::string& output);
+  void on_pubrel(std::uint16_t packet_id, std::string& output);
+  /// Of a handle that is not known any more nothing comes.
+  void acknowledge(AcknowledgementHandle handle, std::string& output);
+
+  /// On this connection.
+  [[nodiscard]] std::size_t unacknowledged() const { return arrivals_.size() - done_; }
+
+ private:
+  static constexpr std::uint64_t kNowhere = UINT64_MAX;
+
+  /// A PUBLISH of this connection whose acknowledgement has not left.
+  struct Arrival {
+    std::uint16_t packet_id;
+    std::uint8_t qos;  // 0: nothing is to be sent any more
+    bool acknowledged;
+  };
+  enum class Phase : std::uint8_t { none, wait_caller, wait_pubrel };
+  struct Exchange {  // of QoS 2, over connections
+    AcknowledgementHandle handle = 0;
+    std::uint64_t arrival = kNowhere;  // its number, if it has one on this connection
+    Phase phase = Phase::none;
+    bool acknowledged = false;  // by the caller
+    bool holds_quota = false;
+  };
+
+  std::uint64_t add_arrival(std::uint8_t qos, std::uint16_t packet_id, bool acknowledged);
+  [[nodiscard]] Arrival* find_arrival(std::uint64_t number);
+  Exchange& exchange(std::uint16_t packet_id);
+  Received receive_qos_2(std::uint16_t packet_id);
+  void flush(std::string& output);
+  void release_quota(Exchange& exchange);
+
+  ProtocolVersion version_ = ProtocolVersion::v5;
+  std::size_t receive_maximum_ = 0;
+  std::size_t quota_used_ = 0;
+  std::vector<Arrival> arrivals_;  // in order; the first `done_` are acknowledged
+  std::size_t done_ = 0;
+  std::uint64_t first_number_ = 1;   // of arrivals_[0]; numbers are not used again
+  std::vector<Exchange> exchanges_;  // by packet identifier
+};
+
+}  // namespace famemely::mqtt
