@@ -1,0 +1,168 @@
+#include "protocol/mqtt/inbound_messages.hpp"
+
+#include <gtest/gtest.h>
+
+#include "protocol/mqtt/session_script.hpp"
+
+namespace famemely::mqtt {
+namespace {
+
+using testing::SessionScript;
+using testing::Texts;
+
+void start(SessionScript& script) {
+  script.connect();
+  script.effects.clear();
+}
+
+TEST(InboundMessages, AreAcknowledgedWhenTheCallerSaysSo) {
+  SessionScript script;
+  start(script);
+  script.receive("32 07 0001 'a' 0005 00 'x'");
+  EXPECT_EQ(script.messages(), (Texts{"a x"}));
+  EXPECT_EQ(script.sent(), "");
+  EXPECT_EQ(script.session.unacknowledged(), 1U);
+  script.acknowledge(0);
+  EXPECT_EQ(script.sent(), "40 02 00 05");
+  script.acknowledge(0);
+  EXPECT_EQ(script.sent(), "");
+}
+
+TEST(InboundMessages, AreAcknowledgedInOrderOfArrival) {
+  SessionScript script;
+  start(script);
+  script.receive("32 06 0001 'a' 0005 00 34 06 0001 'a' 0006 00 32 06 0001 'a' 0007 00");
+  script.messages();
+  script.acknowledge(2);
+  script.acknowledge(1);
+  EXPECT_EQ(script.sent(), "");
+  script.acknowledge(0);
+  EXPECT_EQ(script.sent(), "40 02 00 05 50 02 00 06 40 02 00 07");
+}
+
+TEST(InboundMessages, OfQos2AreHandedOnOnce) {
+  SessionScript script;
+  start(script);
+  script.receive("34 06 0001 'a' 0005 00 3c 06 0001 'a' 0005 00");
+  EXPECT_EQ(script.messages().size(), 1U);
+  script.acknowledge(0);
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+  script.receive("3c 06 0001 'a' 0005 00");
+  EXPECT_EQ(script.messages().size(), 0U);
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+  script.receive("62 02 0005");
+  EXPECT_EQ(script.sent(), "70 02 00 05");
+  script.receive("34 06 0001 'a' 0005 00");
+  EXPECT_EQ(script.messages().size(), 1U);
+}
+
+TEST(InboundMessages, OfQos2AreKnownAgainOnTheNextConnection) {
+  SessionScript script;
+  start(script);
+  script.receive("34 06 0001 'a' 0005 00");
+  EXPECT_EQ(script.messages().size(), 1U);
+  script.drop();
+  script.resume();
+  script.receive("3c 06 0001 'a' 0005 00");
+  EXPECT_EQ(script.messages().size(), 0U);
+  EXPECT_EQ(script.sent(), "");
+  script.acknowledge(0);
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+}
+
+TEST(InboundMessages, OfQos2AcknowledgedBetweenConnectionsAreNotForgotten) {
+  SessionScript script;
+  start(script);
+  script.receive("34 06 0001 'a' 0005 00");
+  script.messages();
+  script.drop();
+  script.acknowledge(0);
+  script.resume();
+  script.receive("3c 06 0001 'a' 0005 00");
+  EXPECT_EQ(script.messages().size(), 0U);
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+}
+
+TEST(InboundMessages, OfQos2AreNewWhenTheBrokerLostTheSession) {
+  SessionScript script;
+  start(script);
+  script.receive("34 06 0001 'a' 0005 00");
+  script.messages();
+  script.drop();
+  script.connect();
+  script.receive("34 06 0001 'b' 0005 00");
+  EXPECT_EQ(script.messages(), (Texts{"b "}));
+  script.acknowledge(0);
+  EXPECT_EQ(script.sent(), "");
+  script.acknowledge(1);
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+}
+
+TEST(InboundMessages, OfQos1AreHandedOnAgainAndOldHandlesDoNothing) {
+  SessionScript script;
+  start(script);
+  script.receive("32 06 0001 'a' 0005 00");
+  script.messages();
+  script.drop();
+  script.resume();
+  script.receive("3a 06 0001 'a' 0005 00");
+  EXPECT_EQ(script.messages().size(), 1U);
+  script.acknowledge(0);
+  EXPECT_EQ(script.sent(), "");
+  script.acknowledge(1);
+  EXPECT_EQ(script.sent(), "40 02 00 05");
+}
+
+TEST(InboundMessages, MustNotGoBeyondTheReceiveMaximum) {
+  SessionScript script({.client_id = "id", .version = VersionChoice::only_5, .receive_maximum = 2});
+  start(script);
+  script.receive("34 06 0001 'a' 0005 00 32 06 0001 'a' 0006 00");
+  script.messages();
+  script.acknowledge(0);
+  script.acknowledge(1);
+  script.sent();
+  script.receive("32 06 0001 'a' 0007 00");
+  EXPECT_TRUE(script.session.connected());
+  script.receive("32 06 0001 'a' 0008 00");
+  EXPECT_EQ(script.take<Disconnected>().at(0).code, ReasonCode::receive_maximum_exceeded);
+  EXPECT_EQ(script.sent(), "e0 01 93");
+}
+
+TEST(InboundMessages, AnswerAnUnknownPubrel) {
+  SessionScript script;
+  start(script);
+  script.receive("62 02 0005");
+  EXPECT_EQ(script.sent(), "70 03 00 05 92");
+}
+
+TEST(InboundMessages, ThatAreTooLargeIn311AreAcknowledgedAndCounted) {
+  SessionScript script({.client_id = "id", .version = VersionChoice::only_3_1_1, .packet_bytes_max = 20});
+  script.connect("20 02 00 00");
+  script.effects.clear();
+  script.receive("34 14 0001 'a' 0005 '0123456789abcde' 30 04 0001 'b' 'y'");
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+  ASSERT_EQ(script.effects.events.size(), 2U);
+  EXPECT_EQ(std::get<MessageTooLarge>(script.effects.events[0]).topic, "a");
+  EXPECT_EQ(script.messages(), (Texts{"b y"}));
+}
+
+TEST(InboundMessages, KeepTheirHandlesOverManyThousands) {
+  SessionScript script;
+  start(script);
+  std::vector<AcknowledgementHandle> open;
+  for (std::uint32_t i = 0; i < 20'000; ++i) {
+    std::string raw = testing::bytes("32 06 0001 'a'");
+    const std::uint32_t id = i % 65'000 + 1;
+    raw += static_cast<char>(id >> 8);
+    raw += static_cast<char>(id & 0xFF);
+    raw += '\0';
+    script.session.on_bytes(raw, script.now, script.effects);
+    for (const auto& each : script.take<MessageReceived>()) open.push_back(each.acknowledgement);
+    if (i >= 3000) script.session.acknowledge(open[i - 3000], script.now, script.effects);
+  }
+  EXPECT_EQ(script.session.unacknowledged(), 3000U);
+  EXPECT_EQ(script.effects.output.size(), 17'000U * 4);
+}
+
+}  // namespace
+}  // namespace famemely::mqtt
