@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -14,19 +16,19 @@ using testing::bytes;
 constexpr auto kV5 = ProtocolVersion::v5;
 constexpr auto kV311 = ProtocolVersion::v3_1_1;
 
-/// Holds the bytes that the packet's views point into.
+/// Holds the bytes that the packet's views point into, where they do not move (short strings do, with their owner).
 template <typename Packet>
 struct Parsed {
-  std::string raw;
+  std::unique_ptr<const std::string> raw;
   Packet packet;
 };
 
 template <typename Packet>
 Parsed<Packet> parsed(std::string_view written, ProtocolVersion version) {
-  std::string raw = bytes(written);
-  const DecodeOutcome outcome = decode(raw, version);
+  auto raw = std::make_unique<const std::string>(bytes(written));
+  const DecodeOutcome outcome = decode(*raw, version);
   if (!std::holds_alternative<Decoded>(outcome)) throw std::runtime_error("not decoded: " + std::string(written));
-  EXPECT_EQ(std::get<Decoded>(outcome).bytes, raw.size());
+  EXPECT_EQ(std::get<Decoded>(outcome).bytes, raw->size());
   const Packet packet = std::get<Packet>(std::get<Decoded>(outcome).packet);
   return {std::move(raw), packet};
 }
