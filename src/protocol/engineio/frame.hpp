@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,5 +33,7 @@ class Frame {
 [[nodiscard]] Frame make_text_frame(std::string_view packet);
 /// A frame of one binary message.
 [[nodiscard]] Frame make_binary_frame(std::string_view data);
+/// A frame of a text packet and binary messages that belong to it: nothing can come between them.
+[[nodiscard]] Frame make_frame(std::string_view packet, std::span<const std::string_view> attachments);
 
 }  // namespace famemely::engineio

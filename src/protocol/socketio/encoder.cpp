@@ -3,7 +3,6 @@
 #include "base/json_text.hpp"
 #include "protocol/socketio/packet.hpp"
 #include "protocol/socketio/placeholder.hpp"
-#include "protocol/websocket/encoder.hpp"
 
 namespace famemely::socketio {
 namespace {
@@ -29,18 +28,6 @@ std::string packet_text(PacketType type, std::size_t attachments, std::string_vi
   return text;
 }
 
-/// The text and its attachments back to back, so that nothing can come between them.
-Frame make_frame(std::string_view text, std::span<const std::string_view> attachments) {
-  std::size_t bytes = text.size() + websocket::kFrameHeadBytesMax;
-  for (std::string_view attachment : attachments) bytes += attachment.size() + websocket::kFrameHeadBytesMax;
-  std::string frames;
-  frames.reserve(bytes);
-  websocket::append_message(frames, websocket::Opcode::text, text);
-  for (std::string_view attachment : attachments)
-    websocket::append_message(frames, websocket::Opcode::binary, attachment);
-  return Frame(SharedBytes(frames));
-}
-
 }  // namespace
 
 Frame make_event_frame(std::string_view nsp, std::string_view name, std::string_view args_json,
@@ -54,7 +41,7 @@ Frame make_event_frame(std::string_view nsp, std::string_view name, std::string_
     text += args_json;
   }
   text.push_back(']');
-  return make_frame(text, attachments);
+  return engineio::make_frame(text, attachments);
 }
 
 Frame make_ack_frame(std::string_view nsp, std::uint64_t ack_id, std::string_view args_json,
@@ -64,7 +51,7 @@ Frame make_ack_frame(std::string_view nsp, std::uint64_t ack_id, std::string_vie
   text.push_back('[');
   text += args_json;
   text.push_back(']');
-  return make_frame(text, attachments);
+  return engineio::make_frame(text, attachments);
 }
 
 Frame make_connect_frame(std::string_view nsp, std::string_view sid) {
@@ -72,7 +59,7 @@ Frame make_connect_frame(std::string_view nsp, std::string_view sid) {
   text += "{\"sid\":";
   append_json_string(text, sid);
   text.push_back('}');
-  return make_frame(text, {});
+  return engineio::make_frame(text, {});
 }
 
 Frame make_connect_error_frame(std::string_view nsp, std::string_view message, std::string_view data_json) {
@@ -84,11 +71,11 @@ Frame make_connect_error_frame(std::string_view nsp, std::string_view message, s
     text += data_json;
   }
   text.push_back('}');
-  return make_frame(text, {});
+  return engineio::make_frame(text, {});
 }
 
 Frame make_disconnect_frame(std::string_view nsp) {
-  return make_frame(packet_text(PacketType::disconnect, 0, nsp, std::nullopt, 0), {});
+  return engineio::make_frame(packet_text(PacketType::disconnect, 0, nsp, std::nullopt, 0), {});
 }
 
 void append_placeholder(std::string& out, std::size_t attachment) {
