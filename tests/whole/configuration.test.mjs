@@ -86,7 +86,7 @@ test('--print-config', async (t) => {
   });
 
   await t.test('masks the password inside MQTT_URL', async (t) => {
-    const env = { MQTT_URL: 'mqtts://u:pass-word-1@broker.example:8884/path' };
+    const env = { MQTT_URL: 'mqtt://u:pass-word-1@broker.example:8884' };
     const { status, stdout } = await run(t, ['--print-config'], { env });
     assert.equal(status, 0);
     assert.ok(!stdout.includes('pass-word-1'), stdout);

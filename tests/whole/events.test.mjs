@@ -502,45 +502,8 @@ test('events', async (t) => {
       await sleep(50);
       assert.deepEqual(receiver.messages.map((m) => m.topic).sort(), [...matching].sort());
     });
-  });
 
-  await t.test('retained messages', async (t) => {
-    await t.test('come with a new subscription, marked, at QoS 0', async (t) => {
-      const topic = fresh('retained');
-      await other.publishAsync(topic, '{"kept":true}', { qos: 1, retain: true });
-      const receiver = await connect(t, gateway);
-      await subscribe(receiver, topic, 1);
-      const [message] = await untilMessages(receiver, 1);
-      assert.deepEqual([message.payload, message.retain, message.qos], [{ kept: true }, true, 0]);
-    });
-
-    await t.test('come also where another socket holds the filter already, and only to the newcomer', async (t) => {
-      const topic = fresh('retained');
-      const first = await connect(t, gateway);
-      await subscribe(first, topic);
-      await other.publishAsync(topic, '1', { qos: 1, retain: true });
-      await untilMessages(first, 1);
-      assert.equal(first.messages[0].retain, false);
-      const second = await connect(t, gateway);
-      await subscribe(second, topic);
-      assert.equal((await untilMessages(second, 1))[0].retain, true);
-      await sleep(100);
-      assert.equal(first.messages.length, 1);
-      assert.equal(second.messages.length, 1);
-    });
-
-    await t.test('come again when a socket subscribes again', async (t) => {
-      const topic = fresh('retained');
-      await other.publishAsync(topic, '1', { qos: 1, retain: true });
-      const receiver = await connect(t, gateway);
-      await subscribe(receiver, topic);
-      await untilMessages(receiver, 1);
-      await subscribe(receiver, topic);
-      const messages = await untilMessages(receiver, 2);
-      assert.deepEqual(messages.map((m) => m.retain), [true, true]);
-    });
-
-    await t.test('are not marked when they arrive live', async (t) => {
+    await t.test('is not marked retained when it arrives live', async (t) => {
       const topic = fresh('retained');
       const receiver = await connect(t, gateway);
       await subscribe(receiver, topic, 1);

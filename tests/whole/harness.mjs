@@ -137,8 +137,15 @@ export const mosquittoProgram = ['/usr/sbin/mosquitto', '/usr/local/sbin/mosquit
   existsSync(file),
 );
 
-/** A mosquitto on a loopback port; `kill` and `restart` keep the port. `acl` is the text of an ACL file. */
-export async function startBroker(t, { acl, settings = [] } = {}) {
+const dynamicSecurityPlugin = ['x86_64-linux-gnu', 'aarch64-linux-gnu', '.']
+  .map((folder) => path.join('/usr/lib', folder, 'mosquitto_dynamic_security.so'))
+  .find((file) => existsSync(file));
+
+/**
+ * A mosquitto on a loopback port; `kill` and `restart` keep the port. `dynamicSecurity` are the settings of its plugin:
+ * mosquitto's ACL files let every subscription pass and only hold back its messages.
+ */
+export async function startBroker(t, { dynamicSecurity, settings = [] } = {}) {
   const directory = await temporaryDirectory(t);
   await chmod(directory, 0o755);
   const port = await freePort();
@@ -153,9 +160,10 @@ export async function startBroker(t, { acl, settings = [] } = {}) {
     `user ${process.getuid() === 0 ? 'root' : 'mosquitto'}`,
     ...settings,
   ];
-  if (acl) {
-    await writeFile(path.join(directory, 'acl'), acl, { mode: 0o644 });
-    lines.push(`acl_file ${path.join(directory, 'acl')}`);
+  if (dynamicSecurity) {
+    const rules = path.join(directory, 'rules.json');
+    await writeFile(rules, JSON.stringify(dynamicSecurity), { mode: 0o644 });
+    lines.push(`plugin ${dynamicSecurityPlugin}`, `plugin_opt_config_file ${rules}`);
   }
   const file = path.join(directory, 'mosquitto.conf');
   await writeFile(file, `${lines.join('\n')}\n`);

@@ -1,10 +1,8 @@
-// Who gets in over Socket.IO, who does not and what he is told, and how a token is renewed.
+// Who gets in over Socket.IO, and who does not and what he is told.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { test } from 'node:test';
-import {
-  ask, connect, eventually, makeClient, once, rawClient, startBoth, subscribe, succeed, token, within,
-} from './harness.mjs';
+import { connect, makeClient, once, rawClient, startBoth, subscribe, token, within } from './harness.mjs';
 
 const seconds = (offset) => Math.floor(Date.now() / 1000) + offset;
 const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -164,56 +162,5 @@ test('tokens', async (t) => {
     assert.equal(typeof version, 'string');
     assert.deepEqual(rest, { status: 'ok', service: 'mqtt', broker: 'connected' });
     assert.equal((await fetch(`${gateway.url}/mqtt/health/ready`)).status, 200);
-  });
-
-  await t.test('a token is renewed with mqtt:auth', async (t) => {
-    const socket = await connect(t, gateway, { auth: { token: token({ sub: 'dora' }) } });
-    const exp = seconds(7200);
-    const expiresAt = new Date(exp * 1000).toISOString();
-    const reply = once(socket, 'mqtt:auth:success');
-    socket.emit('mqtt:auth', { token: token({ sub: 'dora', exp }) });
-    assert.deepEqual(await reply, { expiresAt });
-    assert.deepEqual(await ask(socket, 'mqtt:auth', { token: token({ sub: 'dora', exp }) }), { success: true, expiresAt });
-
-    const error = once(socket, 'mqtt:auth:error');
-    socket.emit('mqtt:auth', { token: token({ sub: 'eve' }) });
-    assert.equal(typeof (await error).error, 'string');
-    assert.equal((await ask(socket, 'mqtt:auth', { token: 'garbage' })).success, false);
-    assert.equal((await ask(socket, 'mqtt:auth', {})).success, false);
-    await succeed(socket, 'mqtt:status');
-  });
-
-  await t.test('a token that is about to end is announced', async (t) => {
-    const exp = seconds(30);
-    const socket = makeClient(t, gateway, { auth: { token: token({ exp }) } });
-    assert.deepEqual(await once(socket, 'mqtt:auth:expiring'), { expiresAt: new Date(exp * 1000).toISOString() });
-  });
-});
-
-test('a token that ends', async (t) => {
-  const { gateway } = await startBoth(t, { env: { JWT_LEEWAY: '0s' } });
-
-  await t.test('closes the transport, and the client comes back with a fresh one', async (t) => {
-    let connects = 0;
-    const socket = makeClient(t, gateway, {
-      auth: (give) => give({ token: token({ exp: seconds(++connects === 1 ? 2 : 3600) }) }),
-      reconnection: true,
-      reconnectionDelay: 50,
-    });
-    const expired = once(socket, 'mqtt:auth:expired');
-    const disconnected = once(socket, 'disconnect');
-    await once(socket, 'connect');
-    assert.deepEqual(await expired, {});
-    assert.ok(['transport close', 'transport error'].includes(await disconnected));
-    await eventually(() => socket.connected && connects === 2, 'the reconnect');
-  });
-
-  await t.test('does not if it is renewed in time', async (t) => {
-    const socket = await connect(t, gateway, { auth: { token: token({ exp: seconds(2) }) } });
-    let ended = false;
-    socket.on('disconnect', () => (ended = true));
-    await succeed(socket, 'mqtt:auth', { token: token() });
-    await new Promise((resolve) => setTimeout(resolve, 3000));
-    assert.equal(ended, false);
   });
 });
