@@ -29,6 +29,9 @@ class SocketCloser {
     return sockets_[closed_++];
   }
 
+  /// Not yet: it waits for an answer. Its turn comes again after the others'.
+  void put_back(socketio::SocketId socket) { sockets_.push_back(socket); }
+
   [[nodiscard]] Instant next_deadline() const {
     return done() ? kNever : begun_ + step_ * static_cast<std::int64_t>(closed_);
   }

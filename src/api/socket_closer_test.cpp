@@ -31,6 +31,18 @@ TEST(SocketCloser, IsQuickWithAFew) {
   EXPECT_EQ(closed_by(closer, kStart + milliseconds(40)), 3U);
 }
 
+TEST(SocketCloser, OneThatIsPutBackHasItsTurnAgain) {
+  SocketCloser closer;
+  closer.begin(std::vector<socketio::SocketId>(1), kStart, kStart + seconds(10));
+  const auto socket = closer.take(kStart);
+  ASSERT_TRUE(socket);
+  closer.put_back(*socket);
+  EXPECT_FALSE(closer.take(kStart));
+  EXPECT_EQ(closer.next_deadline(), kStart + SocketCloser::kStepMax);
+  EXPECT_TRUE(closer.take(kStart + SocketCloser::kStepMax));
+  EXPECT_TRUE(closer.done());
+}
+
 TEST(SocketCloser, HasNothingToDoWithNone) {
   SocketCloser closer;
   closer.begin({}, kStart, kStart + seconds(10));

@@ -199,7 +199,15 @@ void SocketEvents::list_subscriptions(const Asker& asker, const gateway::Client&
 
 // --- answers ---
 
-void SocketEvents::wait(gateway::RequestId request, Asker asker) { askers_.emplace(request, std::move(asker)); }
+void SocketEvents::wait(gateway::RequestId request, Asker asker) {
+  if (gateway::Client* client = worker_.find(asker.socket)) ++client->unanswered;
+  askers_.emplace(request, std::move(asker));
+}
+
+bool SocketEvents::awaits_answer(socketio::SocketId socket) const {
+  const gateway::Client* client = worker_.find(socket);
+  return client && client->unanswered > 0;
+}
 
 bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio::Effects& effects) {
   const Turn turn{now, effects};
@@ -217,6 +225,7 @@ bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio
   if (found == askers_.end()) return false;
   const Asker asker = std::move(found->second);
   askers_.erase(found);
+  if (gateway::Client* client = worker_.find(asker.socket)) --client->unanswered;
 
   if (const auto* subscribed = std::get_if<gateway::SubscribeOutcome>(&outcome)) {
     const gateway::Client* client = worker_.find(asker.socket);

@@ -31,6 +31,9 @@ class SocketEvents {
   /// False if the outcome answers somebody else's request.
   bool on_outcome(const gateway::Outcome& outcome, Now now, socketio::Effects& effects);
 
+  /// True while a request of this socket has no answer yet.
+  [[nodiscard]] bool awaits_answer(socketio::SocketId socket) const;
+
   /// Tells every socket of the connection to the broker.
   void announce_status(bool shutting_down, Now now, socketio::Effects& effects);
 

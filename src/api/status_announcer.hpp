@@ -16,28 +16,26 @@ class StatusAnnouncer {
   static constexpr std::chrono::seconds kInterval{1};
 
   void on_status(const gateway::LinkStatus& status, Instant now) {
-    if (status.is_connected == announced_connected_ && status.client_id == announced_client_id_) {
-      due_ = kNever;  // changed and changed back within the interval: nothing to tell
-      return;
-    }
+    // Told even if it changes back within the interval: a socket may have joined in between and seen the other state.
+    if (status.is_connected == is_connected_ && status.client_id == client_id_) return;
+    is_connected_ = status.is_connected;
+    client_id_ = status.client_id;
     if (due_ == kNever) due_ = std::max(now, last_ + kInterval);
   }
 
   /// True if sockets are to be told now; they then are taken to have been.
-  [[nodiscard]] bool take(const gateway::LinkStatus& status, Instant now) {
+  [[nodiscard]] bool take(Instant now) {
     if (now < due_) return false;
     due_ = kNever;
     last_ = now;
-    announced_connected_ = status.is_connected;
-    announced_client_id_ = status.client_id;
     return true;
   }
 
   [[nodiscard]] Instant next_deadline() const { return due_; }
 
  private:
-  bool announced_connected_ = false;
-  std::string announced_client_id_;
+  bool is_connected_ = false;
+  std::string client_id_;
   Instant last_{};  // the epoch of the clock: long ago
   Instant due_ = kNever;
 };

@@ -68,13 +68,15 @@ void WorkerApplication::on_link_full(std::vector<gateway::LinkCommand>& commands
 }
 
 void WorkerApplication::announce_if_due(Now now, socketio::Effects& effects) {
-  if (announcer_.take(worker_.link_status(), now.instant)) events_.announce_status(shutting_down_, now, effects);
+  if (announcer_.take(now.instant)) events_.announce_status(shutting_down_, now, effects);
 }
 
 void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
   announce_if_due(now, effects);
-  while (const auto socket = closer_.take(now.instant))
-    server_.close_transport(*socket, socketio::DisconnectReason::server_shutting_down, now, effects);
+  while (const auto socket = closer_.take(now.instant)) {
+    if (events_.awaits_answer(*socket)) closer_.put_back(*socket);
+    else server_.close_transport(*socket, socketio::DisconnectReason::server_shutting_down, now, effects);
+  }
   if (shutting_down_ && closer_.done()) server_.close_all(socketio::DisconnectReason::server_shutting_down, now, effects);
 }
 

@@ -39,8 +39,9 @@ struct Client {
   std::shared_ptr<const Identity> identity;
   std::shared_ptr<const Permissions> permissions;
   std::vector<Subscription> subscriptions;
-  std::uint32_t asks = 0;      // subscriptions not answered yet
-  std::uint64_t dropped = 0;   // QoS 0 messages that found its queue full, not yet told
+  std::uint32_t asks = 0;        // subscriptions not answered yet
+  std::uint32_t unanswered = 0;  // requests that the client waits for an answer to
+  std::uint64_t dropped = 0;     // QoS 0 messages that found its queue full, not yet told
 
   [[nodiscard]] const Subscription* find(const mqtt::TopicFilter& filter) const;
 };
