@@ -116,6 +116,13 @@ test('a broker that dies and comes back', async (t) => {
   await eventually(() => late.messages.some((m) => m.payload === 'hello'), 'the late subscriber hears');
 });
 
+test('a socket greeted as connected hears when the broker goes, however soon', async (t) => {
+  const { broker, gateway } = await startBoth(t);
+  const socket = await connect(t, gateway);
+  await broker.kill();
+  await eventually(() => socket.statuses.some((status) => !status.isConnected), 'mqtt:status without broker');
+});
+
 test('a gateway that starts before its broker', async (t) => {
   const broker = await startBroker(t);
   await broker.kill();
@@ -233,7 +240,11 @@ test('a broker that refuses', async (t) => {
 
   await t.test('a publish: 502 that names the reason', async () => {
     for (const qos of [1, 2]) {
-      const reply = await ask(socket, 'mqtt:publish', { topic: 'denied/publish/a', payload: 1, qos });
+      // mosquitto 2.0.11 now and then ends the connection after it has denied a publish; the next one is then 503.
+      const reply = await eventually(async () => {
+        const answer = await ask(socket, 'mqtt:publish', { topic: 'denied/publish/a', payload: 1, qos });
+        return answer.statusCode === 503 ? undefined : answer;
+      }, 'an answer of the broker');
       assert.equal(reply.success, false);
       assert.equal(reply.statusCode, 502, JSON.stringify(reply));
       assert.match(reply.error, /not authorized/i);
@@ -242,6 +253,7 @@ test('a broker that refuses', async (t) => {
 
   await t.test('the others go on', async () => {
     await subscribe(socket, 'open/a', 1);
+    await untilReady(gateway);
     await other.publishAsync('open/a', '1', { qos: 1 });
     assert.equal((await untilMessages(socket, 1))[0].payload, 1);
     await succeed(socket, 'mqtt:publish', { topic: 'open/b', payload: 1, qos: 2 });
