@@ -66,7 +66,7 @@ void Bridge::on_transport_closed(const std::string& why, Now now) {
 }
 
 void Bridge::on_connected(const mqtt::Connected& connected, Now now) {
-  reconnect_.on_success();
+  reconnect_.on_success(now.instant);
   filters_.on_connected(connected.session_present);
   status_ = LinkStatus{.is_connected = true, .client_id = connected.client_id, .connected_at = now.wall, .last_error = {}};
   tell_status();
@@ -86,7 +86,7 @@ void Bridge::on_connection_over(const std::string& reason, bool retry_at_once, N
   if (stopped_) return tell_status();
   ++status_.reconnect_attempts;
   tell_status();
-  const Duration delay = retry_at_once ? Duration::zero() : reconnect_.on_failure(random_);
+  const Duration delay = retry_at_once ? Duration::zero() : reconnect_.on_failure(now.instant, random_);
   logger_.warn(was_connected ? "broker disconnected" : "broker connection failed",
                {{"reason", reason},
                 {"attempts", status_.reconnect_attempts},
