@@ -127,7 +127,7 @@ std::optional<Event> Server::on_packet(std::uint32_t slot, const Packet& packet,
 void Server::on_heartbeat_due(std::uint32_t slot, Instant deadline, Now now) {
   Session& session = sessions_[slot];
   if (session.phase == SessionPhase::closing) {
-    free_session(slot);
+    end_polling(slot, now);
   } else if (session.ping_outstanding) {
     close_session(slot, {.reason = CloseReason::ping_timeout, .close_frame = empty_close_}, now);
   } else {
@@ -205,17 +205,24 @@ void Server::close_session(std::uint32_t slot, const Ending& ending, Now now) {
     return;
   }
   PollingState& polling = *session.polling;
-  if (polling.probe != kNoConnection) drop_probe(slot, empty_close_, false, now);
   if (polling.post != kNoConnection) by_connection_.erase(std::exchange(polling.post, kNoConnection));
   if (polling.poll == kNoConnection && !ending.await_poll) {
-    free_session(slot);
+    end_polling(slot, now);
     return;
   }
-  // The answer goes out at the end of the turn, or with the next poll.
+  // The answer goes out at the end of the turn, or with the next poll. A probe that has been answered may yet take over
+  // and be told instead: JavaScript's client has stopped polling by then, and would not notice that its probe closes.
+  if (polling.probe != kNoConnection && !polling.probe_answered) drop_probe(slot, empty_close_, false, now);
   session.phase = SessionPhase::closing;
   polling.last_packet = ending.last_packet;
+  polling.close_frame = ending.close_frame;
   heartbeats_.set(slot, now.instant + options_.close_grace);
   mark_dirty(slot);
+}
+
+void Server::end_polling(std::uint32_t slot, Now now) {
+  if (sessions_[slot].polling->probe != kNoConnection) drop_probe(slot, empty_close_, false, now);
+  free_session(slot);
 }
 
 void Server::free_session(std::uint32_t slot) {

@@ -184,7 +184,7 @@ class Server {
   std::optional<Event> next_of_socket(Now now, IoEffects& io);
   void on_probe_event(std::uint32_t slot, const websocket::Event& event, Now now, IoEffects& io);
   std::optional<Event> on_socket_event(std::uint32_t slot, const websocket::Event& event, Now now);
-  void switch_transport(std::uint32_t slot, IoEffects& io);
+  void switch_transport(std::uint32_t slot, Now now, IoEffects& io);
   void drop_probe(std::uint32_t slot, const Frame& close_frame, bool peer_closed, Now now);
   /// Sends a socket off with this close frame.
   void let_leave(ConnectionId connection, LeavingSocket leaving, const Frame& close_frame, Now now);
@@ -198,6 +198,8 @@ class Server {
   void on_heartbeat_due(std::uint32_t slot, Instant deadline, Now now);
   void close_session(std::uint32_t slot, const Ending& ending, Now now);
   void free_session(std::uint32_t slot);
+  /// Frees a polled session; the socket that wanted to take over goes too.
+  void end_polling(std::uint32_t slot, Now now);
   void mark_dirty(std::uint32_t slot);
   void push(std::uint32_t slot, const Frame& frame);
   void tell_drained(std::uint32_t slot);

@@ -229,7 +229,7 @@ void Server::answer_poll(std::uint32_t slot, Now now, IoEffects& io) {
   by_connection_.erase(connection);
   io.push_back(Respond{connection, payload_response(std::move(payload))});
   if (last) {
-    free_session(slot);
+    end_polling(slot, now);
   } else if (closing) {
     heartbeats_.set(slot, now.instant + options_.close_grace);
   } else if (session.outbox.empty()) {

@@ -123,14 +123,14 @@ void Server::on_probe_event(std::uint32_t slot, const websocket::Event& event, N
     polling.probe_answered = true;
     mark_dirty(slot);
   } else if (text && message->data == "5" && polling.probe_answered) {
-    switch_transport(slot, io);
+    switch_transport(slot, now, io);
   } else {
     const auto* fault = std::get_if<websocket::Fault>(&event);
     drop_probe(slot, fault ? make_close_frame(fault->close_code) : empty_close_, false, now);
   }
 }
 
-void Server::switch_transport(std::uint32_t slot, IoEffects& io) {
+void Server::switch_transport(std::uint32_t slot, Now now, IoEffects& io) {
   Session& session = sessions_[slot];
   PollingState& polling = *session.polling;
   if (polling.poll != kNoConnection) {
@@ -149,6 +149,13 @@ void Server::switch_transport(std::uint32_t slot, IoEffects& io) {
   session.websocket = polling.probe;
   session.decoder = std::move(polling.probe_decoder);
   session.write_announced = polling.probe_write_announced;
+  if (session.phase == SessionPhase::closing) {
+    LeavingSocket leaving{std::exchange(session.outbox, {}), std::move(session.decoder), session.write_announced};
+    let_leave(std::exchange(session.websocket, kNoConnection), std::move(leaving), polling.close_frame, now);
+    polling.poll = kNoConnection;
+    free_session(slot);
+    return;
+  }
   session.polling.reset();
   mark_dirty(slot);
 }
@@ -221,7 +228,7 @@ void Server::on_disconnected(ConnectionId connection, Now now, IoEffects&) {
   if (session.phase == SessionPhase::open) {
     close_session(*slot, {.reason = CloseReason::transport_error, .close_frame = empty_close_}, now);
   } else {
-    free_session(*slot);
+    end_polling(*slot, now);
   }
 }
 

@@ -311,6 +311,42 @@ TEST(EngineUpgrade, ClosesTheProbeWithTheSession) {
   EXPECT_EQ(bench.diary.back(), "transport close");
 }
 
+TEST(EngineUpgrade, FinishesEvenIfTheServerClosesMeanwhile) {
+  // JavaScript's client polls no more between the probe's answer and its `5`.
+  Probing bench;
+  bench.server.send(bench.session, make_text_frame("4last"));
+  bench.server.close(bench.session, CloseReason::forced_close, bench.now);
+  bench.drain();
+  bench.turn();
+  EXPECT_THAT(bench.network.received[9], ElementsAre("3probe"));
+  EXPECT_EQ(bench.server.session_count(), 0U);
+  bench.text(9, "5");
+  EXPECT_THAT(bench.network.received[9], ElementsAre("3probe", "4last", "close:1005"));
+  EXPECT_THAT(bench.diary, ElementsAre("opened", "forced close"));
+  bench.pass(std::chrono::seconds(4));
+  EXPECT_TRUE(bench.network.is_closed(9));
+  EXPECT_EQ(bench.server.next_deadline(), kNever);
+}
+
+TEST(EngineUpgrade, ClosesTheProbeOfAClosingSessionThatIsPolledOrForgotten) {
+  Probing polled;
+  polled.server.close(polled.session, CloseReason::forced_close, polled.now);
+  polled.drain();
+  polled.turn();
+  polled.poll(2);
+  EXPECT_EQ(polled.network.last_body(2), "1");
+  EXPECT_THAT(polled.network.received[9], ElementsAre("3probe", "close:1005"));
+  Probing forgotten;
+  forgotten.server.close(forgotten.session, CloseReason::forced_close, forgotten.now);
+  forgotten.drain();
+  forgotten.turn();
+  forgotten.pass(std::chrono::seconds(4));
+  EXPECT_THAT(forgotten.network.received[9], ElementsAre("3probe", "close:1005"));
+  forgotten.pass(std::chrono::seconds(4));
+  EXPECT_TRUE(forgotten.network.is_closed(9));
+  EXPECT_EQ(forgotten.server.next_deadline(), kNever);
+}
+
 TEST(EngineUpgrade, ContinuesAnEventOfWhichThePollsTookAPart) {
   ServerBench bench({.message_bytes_max = 10});
   bench.open_polling();

@@ -27,6 +27,8 @@ struct PollingState {
   bool probe_write_announced = false;
   /// What the last poll of a session that is closing is told.
   char last_packet = '1';
+  /// What a WebSocket is told that takes over from a session that is closing.
+  Frame close_frame;
 };
 
 enum class SessionPhase : std::uint8_t {
