@@ -13,8 +13,8 @@ std::string_view authority_of(std::string_view origin) {
 }
 
 bool is_loopback(std::string_view authority) {
-  const std::string_view host =
-      authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1) : authority.substr(0, authority.find(':'));
+  const std::string_view host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1)
+                                                           : authority.substr(0, authority.find(':'));
   return host == "localhost" || host == "[::1]" || host.starts_with("127.") || host.ends_with(".localhost");
 }
 

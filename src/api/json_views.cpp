@@ -7,7 +7,8 @@
 namespace famemely::api {
 
 std::string status_json(const gateway::LinkStatus& status, bool shutting_down) {
-  std::string json = fmt::format("{{\"isConnected\":{},\"clientId\":{}", status.is_connected, json_string(status.client_id));
+  std::string json =
+      fmt::format("{{\"isConnected\":{},\"clientId\":{}", status.is_connected, json_string(status.client_id));
   if (status.connected_at) json += fmt::format(",\"connectedAt\":\"{}\"", to_iso8601(*status.connected_at));
   json += fmt::format(",\"reconnectAttempts\":{}", status.reconnect_attempts);
   if (!status.last_error.empty()) json += ",\"lastError\":" + json_string(status.last_error);

@@ -41,7 +41,7 @@ Result<Encoded, Error> encode(const JsonView& payload, const std::optional<JsonV
 }  // namespace
 
 Result<gateway::OutgoingMessage, Error> read_publish(const JsonView& object,
-                                                    std::optional<std::string_view> attachment) {
+                                                     std::optional<std::string_view> attachment) {
   const auto members = check_members(object, kPublishMembers);
   if (!members) return failure(members.error());
   const auto& [topic, payload, qos, retain, encoding, properties] =

@@ -10,9 +10,9 @@
 
 namespace famemely::api {
 
-/// Reads a publish: the same members whether it comes as a body, in a batch, or as an event. `attachment`: the bytes that
-/// the payload stands for, if it came as a Buffer over Socket.IO.
+/// Reads a publish: the same members whether it comes as a body, in a batch, or as an event. `attachment`: the bytes
+/// that the payload stands for, if it came as a Buffer over Socket.IO.
 [[nodiscard]] Result<gateway::OutgoingMessage, Error> read_publish(const JsonView& object,
-                                                                  std::optional<std::string_view> attachment);
+                                                                   std::optional<std::string_view> attachment);
 
 }  // namespace famemely::api

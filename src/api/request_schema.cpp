@@ -10,7 +10,8 @@ namespace {
 /// What is wrong with the value, in NestJS's words; empty if nothing is.
 std::string complaint(const Member& member, const JsonView& value) {
   switch (member.kind) {
-    case MemberKind::any: return {};
+    case MemberKind::any:
+      return {};
     case MemberKind::string:
       if (value.kind() == JsonKind::string) return {};
       return fmt::format("{} must be a string", member.name);
@@ -42,13 +43,15 @@ std::string absence(const Member& member) {
 }  // namespace
 
 Result<std::vector<std::optional<JsonView>>, Error> check_members(const JsonView& object,
-                                                                std::span<const Member> members) {
+                                                                  std::span<const Member> members) {
   std::vector<std::optional<JsonView>> found(members.size());
   std::vector<std::string> complaints;
   for (auto& [name, value] : object.members()) {
     const auto member = std::ranges::find(members, std::string_view(name), &Member::name);
-    if (member == members.end()) complaints.push_back(fmt::format("property {} should not exist", name));
-    else found[static_cast<std::size_t>(member - members.begin())] = value;
+    if (member == members.end())
+      complaints.push_back(fmt::format("property {} should not exist", name));
+    else
+      found[static_cast<std::size_t>(member - members.begin())] = value;
   }
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (found[i]) {

@@ -14,8 +14,8 @@ namespace famemely::api {
 /// What a member of a request must be. The messages are those of NestJS's validation, which clients already parse.
 enum class MemberKind { string, quality_of_service, boolean, encoding, object, any };
 
-/// One member of a request body or event argument. Such tables are the only description of what a request may hold: they
-/// check it here and describe it in the API document.
+/// One member of a request body or event argument. Such tables are the only description of what a request may hold:
+/// they check it here and describe it in the API document.
 struct Member {
   std::string_view name;
   MemberKind kind;
@@ -44,6 +44,6 @@ inline constexpr Member kUnsubscribeMembers[] = {
 /// Looks up and checks each member of an object at once. `found[i]` belongs to `members[i]`; absent ones are empty. All
 /// that is wrong is told together, as an array of messages.
 [[nodiscard]] Result<std::vector<std::optional<JsonView>>, Error> check_members(const JsonView& object,
-                                                                              std::span<const Member> members);
+                                                                                std::span<const Member> members);
 
 }  // namespace famemely::api

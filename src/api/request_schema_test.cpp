@@ -12,7 +12,8 @@ std::vector<std::string> complaints(std::string_view json) {
 }
 
 TEST(RequestSchema, AcceptsAWholeRequest) {
-  EXPECT_TRUE(complaints(R"({"topic":"a","payload":null,"qos":2,"retain":true,"encoding":"text","properties":{}})").empty());
+  EXPECT_TRUE(
+      complaints(R"({"topic":"a","payload":null,"qos":2,"retain":true,"encoding":"text","properties":{}})").empty());
 }
 
 TEST(RequestSchema, TakesNullOfAnOptionalMemberForAbsent) {
@@ -21,10 +22,10 @@ TEST(RequestSchema, TakesNullOfAnOptionalMemberForAbsent) {
 
 TEST(RequestSchema, TellsAllThatIsWrongAtOnce) {
   EXPECT_EQ(complaints(R"({"topic":1,"qos":3,"x":1,"retain":"yes","encoding":"hex","properties":[]})"),
-            (std::vector<std::string>{"property x should not exist", "topic must be a string", "payload should not be empty",
-                                      "qos must be one of the following values: 0, 1, 2", "retain must be a boolean value",
-                                      "encoding must be one of the following values: json, text, base64",
-                                      "properties must be an object"}));
+            (std::vector<std::string>{
+                "property x should not exist", "topic must be a string", "payload should not be empty",
+                "qos must be one of the following values: 0, 1, 2", "retain must be a boolean value",
+                "encoding must be one of the following values: json, text, base64", "properties must be an object"}));
 }
 
 TEST(RequestSchema, ReportsAMissingTopicAsNestDoes) {

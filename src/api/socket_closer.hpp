@@ -10,8 +10,8 @@
 
 namespace famemely::api {
 
-/// Spreads the closing of all sockets over a while, so that their clients reconnect elsewhere without a stampede: evenly
-/// until half of the time is over, a few sockets sooner.
+/// Spreads the closing of all sockets over a while, so that their clients reconnect elsewhere without a stampede:
+/// evenly until half of the time is over, a few sockets sooner.
 class SocketCloser {
  public:
   static constexpr std::chrono::milliseconds kStepMax{20};

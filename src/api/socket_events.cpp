@@ -58,7 +58,8 @@ Result<mqtt::TopicFilter, Error> read_filter(const JsonView& topic) {
 }  // namespace
 
 SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker,
-                           const gateway::Authenticator& authenticator, std::shared_ptr<const gateway::PermissionPolicy> policy, Logger& logger)
+                           const gateway::Authenticator& authenticator,
+                           std::shared_ptr<const gateway::PermissionPolicy> policy, Logger& logger)
     : server_(server), worker_(worker), authenticator_(authenticator), policy_(std::move(policy)), logger_(logger) {}
 
 // --- connections ---
@@ -67,7 +68,8 @@ void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now
   Result<std::shared_ptr<const gateway::Identity>, Error> identity = failure(Error{ErrorCode::unauthorized, ""});
   if (auto token = presented_token(request))
     identity = authenticator_.authenticate(*token, !request.handshake.origin.empty(), now.wall);
-  else identity = failure(std::move(token.error()));
+  else
+    identity = failure(std::move(token.error()));
   if (!identity) {
     const Error& error = identity.error();
     server_.refuse(request.socket, error.message, fmt::format("{{\"statusCode\":{}}}", error.status()));
@@ -96,8 +98,8 @@ void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone) {
 }
 
 void SocketEvents::announce_status(bool shutting_down, Now now, socketio::Effects& effects) {
-  const socketio::Frame frame = socketio::make_event_frame(gateway::kNamespace, kStatus,
-                                                           status_json(worker_.link_status(), shutting_down));
+  const socketio::Frame frame =
+      socketio::make_event_frame(gateway::kNamespace, kStatus, status_json(worker_.link_status(), shutting_down));
   std::vector<socketio::SocketId> sockets;
   worker_.for_each_client([&](const gateway::Client& client) { sockets.push_back(client.socket); });
   for (const socketio::SocketId socket : sockets) worker_.emit_or_close(socket, frame, now, effects);
@@ -122,8 +124,10 @@ void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socke
   } else if (event.name == kStatus) {
     asker.event = kStatus;
     const std::string status = status_json(worker_.link_status());
-    if (asker.ack_id) acknowledge(asker, with_success(status), turn);
-    else emit(asker.socket, kStatus, status, turn);
+    if (asker.ack_id)
+      acknowledge(asker, with_success(status), turn);
+    else
+      emit(asker.socket, kStatus, status, turn);
   } else if (event.name == kSubscriptions) {
     asker.event = kSubscriptions;
     list_subscriptions(asker, *client, turn);
@@ -140,8 +144,8 @@ void SocketEvents::publish(const socketio::EventReceived& event, Asker asker, co
   std::optional<std::string_view> attachment;
   if (const auto payload = argument->find("payload")) attachment = event.attachment(*payload);
   if (!event.attachments.empty() && !attachment)
-    return fail(asker, Error{ErrorCode::bad_request, "payload must be JSON, or one Buffer: none inside it or elsewhere"},
-                turn);
+    return fail(
+        asker, Error{ErrorCode::bad_request, "payload must be JSON, or one Buffer: none inside it or elsewhere"}, turn);
   auto message = read_publish(*argument, attachment);
   if (!message) return fail(asker, message.error(), turn);
   if (!client.permissions->decide_publish(message->topic))
@@ -217,8 +221,10 @@ bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio
   }
   const gateway::RequestId request = std::visit(
       [](const auto& any) -> gateway::RequestId {
-        if constexpr (requires { any.request; }) return any.request;
-        else return 0;
+        if constexpr (requires { any.request; })
+          return any.request;
+        else
+          return 0;
       },
       outcome);
   const auto found = askers_.find(request);
@@ -229,13 +235,18 @@ bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio
 
   if (const auto* subscribed = std::get_if<gateway::SubscribeOutcome>(&outcome)) {
     const gateway::Client* client = worker_.find(asker.socket);
-    if (!subscribed->result) fail(asker, subscribed->result.error(), turn);
-    else if (client) succeed(asker, subscription_json(*subscribed->result, client->identity->user_id), turn);
+    if (!subscribed->result)
+      fail(asker, subscribed->result.error(), turn);
+    else if (client)
+      succeed(asker, subscription_json(*subscribed->result, client->identity->user_id), turn);
   } else if (const auto* unsubscribed = std::get_if<gateway::UnsubscribeOutcome>(&outcome)) {
-    if (unsubscribed->error) fail(asker, *unsubscribed->error, turn);
-    else succeed(asker, fmt::format("{{\"topic\":{}}}", json_string(asker.topic)), turn);
+    if (unsubscribed->error)
+      fail(asker, *unsubscribed->error, turn);
+    else
+      succeed(asker, fmt::format("{{\"topic\":{}}}", json_string(asker.topic)), turn);
   } else if (const auto* published = std::get_if<gateway::PublishOutcome>(&outcome)) {
-    if (published->error) fail(asker, *published->error, turn);
+    if (published->error)
+      fail(asker, *published->error, turn);
     else
       succeed(asker,
               fmt::format("{{\"topic\":{},\"timestamp\":\"{}\"}}", json_string(asker.topic), to_iso8601(now.wall)),
@@ -245,8 +256,10 @@ bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio
 }
 
 void SocketEvents::succeed(const Asker& asker, const std::string& data_json, Turn turn) {
-  if (asker.ack_id) acknowledge(asker, with_success(data_json), turn);
-  else emit(asker.socket, std::string(asker.event) + ":success", data_json, turn);
+  if (asker.ack_id)
+    acknowledge(asker, with_success(data_json), turn);
+  else
+    emit(asker.socket, std::string(asker.event) + ":success", data_json, turn);
 }
 
 void SocketEvents::fail(const Asker& asker, const Error& error, Turn turn) {
@@ -258,8 +271,8 @@ void SocketEvents::fail(const Asker& asker, const Error& error, Turn turn) {
                                      {"status", error.status()},
                                      {"error", error.text()}});
   if (asker.ack_id)
-    return acknowledge(asker,
-                       fmt::format("{{\"success\":false,\"error\":{},\"statusCode\":{}}}", text, error.status()), turn);
+    return acknowledge(asker, fmt::format("{{\"success\":false,\"error\":{},\"statusCode\":{}}}", text, error.status()),
+                       turn);
   std::string json = fmt::format("{{\"error\":{},\"statusCode\":{}", text, error.status());
   if (!asker.topic.empty()) json += ",\"topic\":" + json_string(asker.topic);
   emit(asker.socket, std::string(asker.event) + ":error", json + "}", turn);

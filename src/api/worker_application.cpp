@@ -5,8 +5,9 @@
 namespace famemely::api {
 
 WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
-                                     const gateway::Authenticator& authenticator, std::shared_ptr<const gateway::PermissionPolicy> policy,
-                                     RandomSource& random, Logger& logger)
+                                     const gateway::Authenticator& authenticator,
+                                     std::shared_ptr<const gateway::PermissionPolicy> policy, RandomSource& random,
+                                     Logger& logger)
     : server_(options.socketio, random),
       worker_(options.worker, server_, random),
       events_(server_, worker_, authenticator, std::move(policy), logger),
@@ -17,10 +18,12 @@ void WorkerApplication::process(Now now, socketio::Effects& effects) {
   while (!effects.for_application.empty()) {
     taken_.swap(effects.for_application);
     for (socketio::ApplicationEffect& effect : taken_) {
-      if (const auto* event = std::get_if<socketio::EventReceived>(&effect)) events_.on_event(*event, now, effects);
+      if (const auto* event = std::get_if<socketio::EventReceived>(&effect))
+        events_.on_event(*event, now, effects);
       else if (const auto* request = std::get_if<socketio::ConnectRequested>(&effect))
         events_.on_connect(*request, now, effects);
-      else if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect)) events_.on_disconnected(*gone);
+      else if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect))
+        events_.on_disconnected(*gone);
       else if (const auto* drained = std::get_if<socketio::QueueDrained>(&effect))
         worker_.on_queue_drained(drained->socket);
     }
@@ -49,20 +52,17 @@ void WorkerApplication::decorate(HttpResponse& response, std::string_view origin
   cors_.decorate(response, origin, host);
 }
 
-void WorkerApplication::on_link_events(std::vector<gateway::WorkerEvent>& events, Now now,
-                                       socketio::Effects& effects) {
+void WorkerApplication::on_link_events(std::span<gateway::WorkerEvent> events, Now now, socketio::Effects& effects) {
   for (gateway::WorkerEvent& event : events) {
     const bool status = std::holds_alternative<gateway::LinkStatus>(event);
     worker_.on_link_event(event, now, effects);
     if (status) announcer_.on_status(worker_.link_status(), now.instant);
   }
-  events.clear();
   answer_outcomes(now, effects);
   announce_if_due(now, effects);
 }
 
-void WorkerApplication::on_link_full(std::vector<gateway::LinkCommand>& commands, Now now,
-                                     socketio::Effects& effects) {
+void WorkerApplication::on_link_full(std::vector<gateway::LinkCommand>& commands, Now now, socketio::Effects& effects) {
   worker_.on_link_full(commands);
   answer_outcomes(now, effects);
 }
@@ -74,13 +74,18 @@ void WorkerApplication::announce_if_due(Now now, socketio::Effects& effects) {
 void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
   announce_if_due(now, effects);
   while (const auto socket = closer_.take(now.instant)) {
-    if (events_.awaits_answer(*socket)) closer_.put_back(*socket);
-    else server_.close_transport(*socket, socketio::DisconnectReason::server_shutting_down, now, effects);
+    if (events_.awaits_answer(*socket))
+      closer_.put_back(*socket);
+    else
+      server_.close_transport(*socket, socketio::DisconnectReason::server_shutting_down, now, effects);
   }
-  if (shutting_down_ && closer_.done()) server_.close_all(socketio::DisconnectReason::server_shutting_down, now, effects);
+  if (shutting_down_ && closer_.done())
+    server_.close_all(socketio::DisconnectReason::server_shutting_down, now, effects);
 }
 
-Instant WorkerApplication::next_deadline() const { return std::min(announcer_.next_deadline(), closer_.next_deadline()); }
+Instant WorkerApplication::next_deadline() const {
+  return std::min(announcer_.next_deadline(), closer_.next_deadline());
+}
 
 void WorkerApplication::begin_shutdown(Now now, Instant done_by, socketio::Effects& effects) {
   shutting_down_ = true;

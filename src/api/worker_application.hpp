@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ class WorkerApplication final : public gateway::Application {
   void on_request(socketio::ConnectionId connection, HttpRequest request, Now now, socketio::Effects& effects) override;
   void on_request_abandoned(socketio::ConnectionId connection) override;
   void decorate(HttpResponse& response, std::string_view origin, std::string_view host) const override;
-  void on_link_events(std::vector<gateway::WorkerEvent>& events, Now now, socketio::Effects& effects) override;
+  void on_link_events(std::span<gateway::WorkerEvent> events, Now now, socketio::Effects& effects) override;
   [[nodiscard]] std::vector<gateway::LinkCommand>& commands() override { return worker_.commands(); }
   void on_link_full(std::vector<gateway::LinkCommand>& commands, Now now, socketio::Effects& effects) override;
   void on_timer(Now now, socketio::Effects& effects) override;

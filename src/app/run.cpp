@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <atomic>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
@@ -62,15 +63,20 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
 
 gateway::BridgeOptions bridge_options(const Config& config, WallTime now) {
   gateway::BridgeOptions options;
-  options.session.client_id = config.mqtt_client_id.empty()
-                                  ? fmt::format("famemely_{}", now.time_since_epoch().count())
-                                  : config.mqtt_client_id;
+  options.session.client_id = config.mqtt_client_id.empty() ? fmt::format("famemely_{}", now.time_since_epoch().count())
+                                                            : config.mqtt_client_id;
   if (!config.mqtt_username.empty()) options.session.username = config.mqtt_username;
   if (!config.mqtt_password.empty()) options.session.password = config.mqtt_password;
   switch (config.mqtt_version) {
-    case BrokerVersion::automatic: options.session.version = mqtt::VersionChoice::automatic; break;
-    case BrokerVersion::v5: options.session.version = mqtt::VersionChoice::only_5; break;
-    case BrokerVersion::v3_1_1: options.session.version = mqtt::VersionChoice::only_3_1_1; break;
+    case BrokerVersion::automatic:
+      options.session.version = mqtt::VersionChoice::automatic;
+      break;
+    case BrokerVersion::v5:
+      options.session.version = mqtt::VersionChoice::only_5;
+      break;
+    case BrokerVersion::v3_1_1:
+      options.session.version = mqtt::VersionChoice::only_3_1_1;
+      break;
   }
   options.session.keepalive_s =
       static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(config.mqtt_keepalive).count());
@@ -94,6 +100,13 @@ gateway::Authenticator make_authenticator(const Config& config) {
                                 gateway::RoleClaims::parse(config.jwt_role_claims).value());
 }
 
+std::shared_ptr<const gateway::PermissionPolicy> make_policy(const Config& config) {
+  gateway::PermissionPolicy policy = gateway::PermissionPolicy::built_in();
+  if (!config.mqtt_fence_topic.empty())
+    policy.reserved.push_back(mqtt::TopicFilter::parse(config.mqtt_fence_topic).value());
+  return std::make_shared<const gateway::PermissionPolicy>(std::move(policy));
+}
+
 // --- workers and the link ---
 
 /// One worker, whole: its loop, what it runs, and its thread.
@@ -102,8 +115,11 @@ struct WorkerUnit {
              const std::shared_ptr<const gateway::PermissionPolicy>& policy, Logger& logger)
       : context(1),
         application(application_options(config, index), authenticator, policy, random, logger),
-        loop({.worker = index, .workers = config.workers, .http = {.body_bytes_max = config.max_payload}}, context,
-             application, logger) {}
+        loop({.worker = index,
+              .workers = config.workers,
+              .http = {.body_bytes_max = config.max_payload},
+              .portion_bytes = std::min<std::size_t>(config.client_queue / 4, 1'000'000)},
+             context, application, logger) {}
 
   asio::io_context context;
   io::SystemRandom random;
@@ -136,17 +152,17 @@ class Gateway {
       : config_(config),
         logger_(logger),
         authenticator_(make_authenticator(config)),
-        policy_(std::make_shared<const gateway::PermissionPolicy>(gateway::PermissionPolicy::built_in())),
+        policy_(make_policy(config)),
         bridge_(bridge_options(config, io::read_clocks().wall), link_random_, logger) {
     for (std::size_t i = 0; i < config.workers; ++i)
       workers_.push_back(std::make_unique<WorkerUnit>(config, i, authenticator_, policy_, logger));
     if (config.workers > 1) link_context_ = std::make_unique<asio::io_context>(1);
     asio::io_context& link_loop = link_context_ ? *link_context_ : workers_.front()->context;
-    link_ = std::make_unique<io::Link>(
-        io::BrokerAddress{.host = config.managed_broker() ? "127.0.0.1" : config.mqtt_host,
-                          .port = broker_port,
-                          .connect_timeout = config.mqtt_connect_timeout},
-        link_loop, bridge_, logger);
+    link_ =
+        std::make_unique<io::Link>(io::BrokerAddress{.host = config.managed_broker() ? "127.0.0.1" : config.mqtt_host,
+                                                     .port = broker_port,
+                                                     .connect_timeout = config.mqtt_connect_timeout},
+                                   link_loop, bridge_, logger);
     connect_rooms();
   }
 
@@ -155,8 +171,7 @@ class Gateway {
   void start(io::ListeningSockets& sockets) {
     for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->loop.listen(sockets.take(i));
     link_->start();
-    for (auto& worker : workers_)
-      worker->thread = std::thread([this, &unit = *worker] { run_loop(unit.context); });
+    for (auto& worker : workers_) worker->thread = std::thread([this, &unit = *worker] { run_loop(unit.context); });
     if (link_context_) link_thread_ = std::thread([this] { run_loop(*link_context_); });
   }
 
@@ -198,10 +213,9 @@ class Gateway {
       worker.mailbox = std::make_unique<io::Mailbox<WorkerEvent>>(
           worker.context, kWorkerMailboxBytes,
           [&worker](std::vector<WorkerEvent>& events) { worker.loop.on_link_events(events); });
-      gates.emplace_back([this, &worker, on_room = std::function<void()>([this, i] { link_->on_worker_room(i); })](
-                             std::vector<WorkerEvent>& events) {
-        return worker.mailbox->push(events, *link_context_, on_room);
-      });
+      gates.emplace_back(
+          [this, &worker, on_room = std::function<void()>([this, i] { link_->on_worker_room(i); })](
+              std::vector<WorkerEvent>& events) { return worker.mailbox->push(events, *link_context_, on_room); });
     }
     link_->set_gates(std::move(gates));
   }
@@ -255,9 +269,10 @@ void print_welcome(const Config& config, const io::ListeningSockets& sockets, st
   const std::string token = make_token({.subject = "dev", .role = "admin", .lifetime = std::chrono::hours(24)}, config,
                                        io::read_clocks().wall);
   const std::string broker = config.managed_broker() ? "127.0.0.1" : config.mqtt_host;
-  fmt::print("\n  famemely-mqtt {}\n\n  Clients   io('{}/mqtt', {{ auth: {{ token }} }})\n  Health    {}/mqtt/health\n"
-             "  Listen in mosquitto_sub -h {} -p {} -t '#' -v\n  Token     (user dev, role admin, 24 hours)\n{}\n\n",
-             kVersion, url, url, broker, broker_port, token);
+  fmt::print(
+      "\n  famemely-mqtt {}\n\n  Clients   io('{}/mqtt', {{ auth: {{ token }} }})\n  Health    {}/mqtt/health\n"
+      "  Listen in mosquitto_sub -h {} -p {} -t '#' -v\n  Token     (user dev, role admin, 24 hours)\n{}\n\n",
+      kVersion, url, url, broker, broker_port, token);
   std::fflush(stdout);
 }
 
@@ -265,7 +280,11 @@ class SignalHandler {
  public:
   SignalHandler(asio::io_context& main_loop, Gateway& gateway, AdjustableLogger& logger,
                 const std::function<Result<Config, std::string>()>& reload)
-      : main_loop_(main_loop), signals_(main_loop, SIGTERM, SIGINT, SIGHUP), gateway_(gateway), logger_(logger), reload_(reload) {
+      : main_loop_(main_loop),
+        signals_(main_loop, SIGTERM, SIGINT, SIGHUP),
+        gateway_(gateway),
+        logger_(logger),
+        reload_(reload) {
     wait();
   }
 
@@ -273,9 +292,12 @@ class SignalHandler {
   void wait() {
     signals_.async_wait([this](const boost::system::error_code& fault, int signal) {
       if (fault) return;
-      if (signal == SIGHUP) reload_settings();
-      else if (!std::exchange(shutting_down_, true)) shut_down();
-      else main_loop_.stop();  // asked twice: at once
+      if (signal == SIGHUP)
+        reload_settings();
+      else if (!std::exchange(shutting_down_, true))
+        shut_down();
+      else
+        main_loop_.stop();  // asked twice: at once
       wait();
     });
   }
@@ -327,9 +349,10 @@ int run(const Config& config, AdjustableLogger& logger, const std::function<Resu
 
   Gateway gateway(config, broker_port, logger);
   gateway.start(*sockets);
+  logger.info("starting", {{"version", kVersion}, {"node_id", config.node_id}, {"workers", config.workers}});
   const SignalHandler signals(main_loop, gateway, logger, reload);
   for (const std::string& address : sockets->addresses())
-    logger.info("listening", {{"host", address}, {"port", sockets->port()}, {"workers", config.workers}});
+    logger.info("listening", {{"host", address}, {"port", sockets->port()}});
   if (config.dev) print_welcome(config, *sockets, broker_port);
 
   const auto work = asio::make_work_guard(main_loop);

@@ -26,10 +26,14 @@ void encode(std::string& out, std::string_view bytes, std::string_view alphabet,
     const std::uint32_t group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
     out.push_back(alphabet[group >> 18]);
     out.push_back(alphabet[(group >> 12) & 63]);
-    if (i + 1 < bytes.size()) out.push_back(alphabet[(group >> 6) & 63]);
-    else if (padded) out.push_back('=');
-    if (i + 2 < bytes.size()) out.push_back(alphabet[group & 63]);
-    else if (padded) out.push_back('=');
+    if (i + 1 < bytes.size())
+      out.push_back(alphabet[(group >> 6) & 63]);
+    else if (padded)
+      out.push_back('=');
+    if (i + 2 < bytes.size())
+      out.push_back(alphabet[group & 63]);
+    else if (padded)
+      out.push_back('=');
   }
 }
 

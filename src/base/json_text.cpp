@@ -141,11 +141,16 @@ class Checker {
 
   bool scalar(char letter) {
     switch (letter) {
-      case '"': return string();
-      case 't': return word("true");
-      case 'f': return word("false");
-      case 'n': return word("null");
-      default: return number();
+      case '"':
+        return string();
+      case 't':
+        return word("true");
+      case 'f':
+        return word("false");
+      case 'n':
+        return word("null");
+      default:
+        return number();
     }
   }
 
@@ -165,8 +170,10 @@ class Checker {
 
   bool number() {
     if (text_[at_] == '-') ++at_;
-    if (at_ < text_.size() && text_[at_] == '0') ++at_;
-    else if (!digits()) return false;
+    if (at_ < text_.size() && text_[at_] == '0')
+      ++at_;
+    else if (!digits())
+      return false;
     if (at_ < text_.size() && text_[at_] == '.') {
       ++at_;
       if (!digits()) return false;
@@ -229,7 +236,9 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
   int depth = 0;
   for (;;) {
     switch (text[at]) {
-      case '"': at = skip_string(text, at); break;
+      case '"':
+        at = skip_string(text, at);
+        break;
       case '{':
       case '[':
         ++depth;
@@ -245,7 +254,9 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
       case ' ':
       case '\t':
       case '\n':
-      case '\r': ++at; break;
+      case '\r':
+        ++at;
+        break;
       default:
         while (at < text.size() && std::string_view(",:]} \t\n\r").find(text[at]) == std::string_view::npos) ++at;
     }
@@ -272,11 +283,21 @@ std::string decoded(std::string_view quoted) {
     const char letter = quoted[at + 1];
     at += 2;
     switch (letter) {
-      case 'b': out.push_back('\b'); break;
-      case 'f': out.push_back('\f'); break;
-      case 'n': out.push_back('\n'); break;
-      case 'r': out.push_back('\r'); break;
-      case 't': out.push_back('\t'); break;
+      case 'b':
+        out.push_back('\b');
+        break;
+      case 'f':
+        out.push_back('\f');
+        break;
+      case 'n':
+        out.push_back('\n');
+        break;
+      case 'r':
+        out.push_back('\r');
+        break;
+      case 't':
+        out.push_back('\t');
+        break;
       case 'u': {
         char32_t unit = code_unit(quoted, at);
         at += 4;
@@ -290,7 +311,8 @@ std::string decoded(std::string_view quoted) {
         append_utf8(out, unit >= 0xD800 && unit < 0xE000 ? U'\uFFFD' : unit);
         break;
       }
-      default: out.push_back(letter);
+      default:
+        out.push_back(letter);
     }
   }
 }
@@ -307,13 +329,19 @@ Result<JsonView, JsonFault> JsonView::parse(std::string_view text, int depth_max
 
 JsonKind JsonView::kind() const {
   switch (raw_.front()) {
-    case 'n': return JsonKind::null;
+    case 'n':
+      return JsonKind::null;
     case 't':
-    case 'f': return JsonKind::boolean;
-    case '"': return JsonKind::string;
-    case '[': return JsonKind::array;
-    case '{': return JsonKind::object;
-    default: return JsonKind::number;
+    case 'f':
+      return JsonKind::boolean;
+    case '"':
+      return JsonKind::string;
+    case '[':
+      return JsonKind::array;
+    case '{':
+      return JsonKind::object;
+    default:
+      return JsonKind::number;
   }
 }
 
@@ -389,14 +417,29 @@ void append_json_string(std::string& out, std::string_view text) {
     out.append(text.substr(at, end - at));
     if (end == text.size()) break;
     switch (const char letter = text[end]) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default: fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(letter));
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(letter));
     }
     at = end + 1;
   }

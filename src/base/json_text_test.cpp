@@ -13,10 +13,10 @@ TEST(CheckJson, AcceptsEveryKindOfValue) {
 }
 
 TEST(CheckJson, RefusesWhatIsNotJson) {
-  for (std::string_view bad :
-       {"", " ", "nul", "truefalse", "01", "-", "1.", ".5", "1e", "+1", "NaN", "'a'", "\"a", "\"\\x\"", "\"\\u12g4\"",
-        "\"\n\"", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{a:1}", "{\"a\":1,}", "]", "}", "[}", "{]", "1 2",
-        "[1", "{\"a\":1", "\"\\"})
+  for (std::string_view bad : {"",     " ",    "nul",   "truefalse", "01",       "-",        "1.",          ".5",
+                               "1e",   "+1",   "NaN",   "'a'",       "\"a",      "\"\\x\"",  "\"\\u12g4\"", "\"\n\"",
+                               "[1,]", "[,1]", "[1 2]", "{\"a\"}",   "{\"a\":}", "{a:1}",    "{\"a\":1,}",  "]",
+                               "}",    "[}",   "{]",    "1 2",       "[1",       "{\"a\":1", "\"\\"})
     EXPECT_TRUE(check_json(bad)) << bad;
 }
 

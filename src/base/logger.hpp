@@ -17,8 +17,7 @@ struct LogField {
   LogField(std::string_view field_name, const std::string& text) : name(field_name), value(text) {}
   LogField(std::string_view field_name, bool flag) : name(field_name), value(flag ? "true" : "false"), bare(true) {}
   template <typename Number>
-    requires std::is_arithmetic_v<Number>
-  LogField(std::string_view field_name, Number number)
+  requires std::is_arithmetic_v<Number> LogField(std::string_view field_name, Number number)
       : name(field_name), value(std::to_string(number)), bare(true) {}
 
   std::string_view name;

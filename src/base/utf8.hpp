@@ -18,8 +18,8 @@ class Utf8Validator {
   [[nodiscard]] bool complete() const { return pending_ == 0; }
 
  private:
-  int pending_ = 0;             // continuation bytes still due
-  std::uint8_t low_ = 0x80;     // bounds for the next of them
+  int pending_ = 0;          // continuation bytes still due
+  std::uint8_t low_ = 0x80;  // bounds for the next of them
   std::uint8_t high_ = 0xBF;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -10,9 +11,9 @@
 
 namespace famemely::gateway {
 
-/// One worker's brain, as its loop sees it: bytes, requests, link events and time go in; what is to be done comes out as
-/// effects and commands. The loop knows nothing of topics, the application nothing of descriptors. All calls are made on
-/// the worker's thread; none blocks.
+/// One worker's brain, as its loop sees it: bytes, requests, link events and time go in; what is to be done comes out
+/// as effects and commands. The loop knows nothing of topics, the application nothing of descriptors. All calls are
+/// made on the worker's thread; none blocks.
 class Application {
  public:
   virtual ~Application() = default;
@@ -29,8 +30,8 @@ class Application {
   /// Adds what every response to such a request carries, CORS for one. `origin` and `host` are the request's headers.
   virtual void decorate(HttpResponse& response, std::string_view origin, std::string_view host) const = 0;
 
-  /// What the link has for this worker, in its order; the vector is emptied.
-  virtual void on_link_events(std::vector<WorkerEvent>& events, Now now, socketio::Effects& effects) = 0;
+  /// What the link has for this worker, in its order; the events are used up.
+  virtual void on_link_events(std::span<WorkerEvent> events, Now now, socketio::Effects& effects) = 0;
   /// What this worker wants of the link; the loop empties it at the end of a turn.
   [[nodiscard]] virtual std::vector<LinkCommand>& commands() = 0;
   /// The link has no room for these commands: answers those that may fail, and leaves the others in the vector.

@@ -21,7 +21,7 @@ class Authenticator {
   /// An empty token is `No token provided`. `from_browser`: the request carried an `Origin` header, so keys of backends
   /// are refused.
   [[nodiscard]] Result<std::shared_ptr<const Identity>, Error> authenticate(std::string_view token, bool from_browser,
-                                                                           WallTime now) const;
+                                                                            WallTime now) const;
 
  private:
   jwt::Verifier verifier_;

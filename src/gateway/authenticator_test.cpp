@@ -15,7 +15,8 @@ Authenticator make() {
 }
 
 TEST(Authenticator, NamesUserAndRoles) {
-  const auto token = jwt::sign_hs256(kSecret, R"({"sub":"alice","role":"admin","aud":"authenticated","exp":1800000060})");
+  const auto token =
+      jwt::sign_hs256(kSecret, R"({"sub":"alice","role":"admin","aud":"authenticated","exp":1800000060})");
   const auto identity = make().authenticate(token, true, kNow);
   ASSERT_TRUE(identity) << identity.error().message;
   EXPECT_EQ((*identity)->user_id, "alice");

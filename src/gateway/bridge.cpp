@@ -68,7 +68,8 @@ void Bridge::on_transport_closed(const std::string& why, Now now) {
 void Bridge::on_connected(const mqtt::Connected& connected, Now now) {
   reconnect_.on_success(now.instant);
   filters_.on_connected(connected.session_present);
-  status_ = LinkStatus{.is_connected = true, .client_id = connected.client_id, .connected_at = now.wall, .last_error = {}};
+  status_ =
+      LinkStatus{.is_connected = true, .client_id = connected.client_id, .connected_at = now.wall, .last_error = {}};
   tell_status();
   logger_.info("broker connected", {{"client_id", connected.client_id},
                                     {"version", mqtt::to_string(connected.version)},
@@ -126,8 +127,10 @@ Instant Bridge::next_deadline() const {
 void Bridge::absorb(Now now) {
   for (;;) {
     put_out_ += effects_.output.size();
-    if (output_.empty()) output_.swap(effects_.output);
-    else output_.append(effects_.output);
+    if (output_.empty())
+      output_.swap(effects_.output);
+    else
+      output_.append(effects_.output);
     effects_.output.clear();
     events_.swap(effects_.events);
     // No command goes to the session while its events are handled: their views are of its last input.
@@ -160,7 +163,8 @@ void Bridge::queue_filter_events() {
 void Bridge::handle(const mqtt::SessionEvent& event, Now now) {
   if (const auto* message = std::get_if<mqtt::MessageReceived>(&event)) return on_message(*message, now);
   if (const auto* published = std::get_if<mqtt::PublishCompleted>(&event)) return on_publish_completed(*published);
-  if (const auto* subscribed = std::get_if<mqtt::SubscribeCompleted>(&event)) return on_subscribe_completed(*subscribed);
+  if (const auto* subscribed = std::get_if<mqtt::SubscribeCompleted>(&event))
+    return on_subscribe_completed(*subscribed);
   if (const auto* left = std::get_if<mqtt::UnsubscribeCompleted>(&event)) return on_unsubscribe_completed(*left);
   if (const auto* connected = std::get_if<mqtt::Connected>(&event)) return on_connected(*connected, now);
   if (const auto* failed = std::get_if<mqtt::ConnectFailed>(&event)) {
@@ -169,15 +173,16 @@ void Bridge::handle(const mqtt::SessionEvent& event, Now now) {
   }
   if (const auto* gone = std::get_if<mqtt::Disconnected>(&event)) {
     if (gone->session_taken_over)
-      logger_.error("client id taken over", {{"client_id", status_.client_id},
-                                             {"hint", "another program connects with this MQTT_CLIENT_ID"}});
+      logger_.error("client id taken over",
+                    {{"client_id", status_.client_id}, {"hint", "another program connects with this MQTT_CLIENT_ID"}});
     return on_connection_over(gone->reason, false, now);
   }
   if (const auto* large = std::get_if<mqtt::MessageTooLarge>(&event)) {
     ++counters_.messages_dropped;
     return logger_.warn("message too large", {{"topic", large->topic}, {"bytes", large->packet_bytes}});
   }
-  if (const auto* warning = std::get_if<mqtt::Warning>(&event)) logger_.warn("broker warning", {{"text", warning->text}});
+  if (const auto* warning = std::get_if<mqtt::Warning>(&event))
+    logger_.warn("broker warning", {{"text", warning->text}});
 }
 
 // --- messages from the broker ---
@@ -269,7 +274,8 @@ void Bridge::tell_status() {
 
 void Bridge::on_commands(std::vector<LinkCommand>& commands, Now now) {
   for (LinkCommand& command : commands) {
-    if (auto* to_publish = std::get_if<PublishCommand>(&command)) publish(*to_publish, now);
+    if (auto* to_publish = std::get_if<PublishCommand>(&command))
+      publish(*to_publish, now);
     else if (const auto* to_subscribe = std::get_if<SubscribeCommand>(&command))
       filters_.ask(*to_subscribe, now.instant, session_.connected());
     else if (const auto* to_release = std::get_if<ReleaseCommand>(&command))
@@ -372,8 +378,8 @@ void Bridge::on_subscribe_completed(const mqtt::SubscribeCompleted& completed) {
       continue;
     }
     if (mqtt::is_failure(completed.codes[i]) && filters_.contains(ids[i]))
-      logger_.warn("subscription refused", {{"topic", filters_.filter(ids[i]).text()},
-                                            {"code", mqtt::name_of(completed.codes[i])}});
+      logger_.warn("subscription refused",
+                   {{"topic", filters_.filter(ids[i]).text()}, {"code", mqtt::name_of(completed.codes[i])}});
     filters_.on_subscribed(ids[i], completed.codes[i], completed.reason_string);
   }
   // Before the next message: the workers must know of a new member by then.
@@ -385,7 +391,8 @@ void Bridge::send_unsubscribes(Now now) {
     const mqtt::Token token = ++last_token_;
     if (session_.unsubscribe({.token = token, .filters = {filter}}, now.instant, effects_))
       unsubscribes_.emplace(token, filter);
-    else filters_.on_unsubscribe_lost(filter);
+    else
+      filters_.on_unsubscribe_lost(filter);
   }
 }
 

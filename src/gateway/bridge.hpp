@@ -35,8 +35,8 @@ struct BridgeCounters {
   std::uint64_t messages_dropped = 0;  // QoS 0 for a worker that is behind, and payloads over the limit
 };
 
-/// The bridge between the MQTT session and the workers, without I/O: who holds what upstream, which message goes to whom
-/// and in which form, who waits for which answer, and when to connect again.
+/// The bridge between the MQTT session and the workers, without I/O: who holds what upstream, which message goes to
+/// whom and in which form, who waits for which answer, and when to connect again.
 ///
 /// The caller (the link) opens and closes the transport as the wishes say, writes `output`, and hands `events_for` to
 /// each worker; after any call it looks at all of these.

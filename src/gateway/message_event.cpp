@@ -32,8 +32,12 @@ MessageEvent make_message_event(const IncomingMessage& message) {
   args += ",\"payload\":";
   std::span<const std::string_view> attachments;
   switch (classify_payload(message.payload, message.content_type)) {
-    case PayloadKind::json: args += message.payload; break;
-    case PayloadKind::text: append_json_string(args, message.payload); break;
+    case PayloadKind::json:
+      args += message.payload;
+      break;
+    case PayloadKind::text:
+      append_json_string(args, message.payload);
+      break;
     case PayloadKind::binary:
       socketio::append_placeholder(args, 0);
       attachments = {&message.payload, 1};

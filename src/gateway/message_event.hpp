@@ -24,8 +24,8 @@ struct IncomingMessage {
   std::string_view payload;
   std::uint8_t qos;
   bool retain;
-  std::string_view timestamp;        // ISO 8601
-  std::string_view content_type{};   // empty: not declared
+  std::string_view timestamp;          // ISO 8601
+  std::string_view content_type{};     // empty: not declared
   std::string_view properties_json{};  // an object; empty: the message has none
 };
 

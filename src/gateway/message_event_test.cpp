@@ -35,7 +35,8 @@ TEST(MessageEvent, SendsOtherBytesAsAnAttachment) {
   message.topic = "t";
   message.payload = "\xFF\x00x";
   const std::string text = event_text(message);
-  EXPECT_EQ(text.find("451-/mqtt,[\"mqtt:message\",{\"topic\":\"t\",\"payload\":{\"_placeholder\":true,\"num\":0}"), 0U) << text;
+  EXPECT_EQ(text.find("451-/mqtt,[\"mqtt:message\",{\"topic\":\"t\",\"payload\":{\"_placeholder\":true,\"num\":0}"), 0U)
+      << text;
   EXPECT_TRUE(text.ends_with("\xFF"));
 }
 

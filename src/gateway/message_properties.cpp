@@ -19,8 +19,10 @@ std::vector<std::pair<std::string_view, std::vector<std::string_view>>> grouped(
   for (const auto& [name, value] : properties) {
     auto group = groups.begin();
     while (group != groups.end() && group->first != name) ++group;
-    if (group == groups.end()) groups.emplace_back(name, std::vector{value});
-    else group->second.push_back(value);
+    if (group == groups.end())
+      groups.emplace_back(name, std::vector{value});
+    else
+      group->second.push_back(value);
   }
   return groups;
 }

@@ -12,8 +12,8 @@
 namespace famemely::gateway {
 
 /// When to try the broker again: at once after a connection that lasted, then after a random part ("full jitter") of a
-/// time that doubles from `min` to `max`. A connection that was accepted and gone within `min` counts as one more failure:
-/// a broker that drops us as soon as it has us is not to be hammered.
+/// time that doubles from `min` to `max`. A connection that was accepted and gone within `min` counts as one more
+/// failure: a broker that drops us as soon as it has us is not to be hammered.
 class ReconnectPolicy {
  public:
   ReconnectPolicy(std::chrono::milliseconds min, std::chrono::milliseconds max) : min_(min), max_(std::max(min, max)) {}
@@ -23,7 +23,8 @@ class ReconnectPolicy {
 
   /// The connection, or the attempt, has failed: how long to wait.
   [[nodiscard]] Duration on_failure(Instant now, RandomSource& random) {
-    if (const auto accepted = std::exchange(accepted_at_, std::nullopt); accepted && now - *accepted >= min_) failures_ = 0;
+    if (const auto accepted = std::exchange(accepted_at_, std::nullopt); accepted && now - *accepted >= min_)
+      failures_ = 0;
     if (failures_++ == 0) return Duration::zero();
     const std::uint32_t doublings = std::min<std::uint32_t>(failures_ - 2, 20);
     const auto bound = std::min<std::chrono::milliseconds>(max_, min_ * (std::int64_t{1} << doublings));

@@ -62,7 +62,8 @@ TEST(SubscriptionIndex, AgreesWithAModelOverRandomSteps) {
     }
     if (step % 100) continue;
     std::map<ClientSlot, int> expected = model[0];
-    for (const auto& [slot, qos] : model[1]) expected[slot] = std::max(expected.contains(slot) ? expected[slot] : 0, qos);
+    for (const auto& [slot, qos] : model[1])
+      expected[slot] = std::max(expected.contains(slot) ? expected[slot] : 0, qos);
     ASSERT_EQ(recipients(index, {0, 1}), expected);
     ASSERT_EQ(recipients(index, {2}), model[2]);
   }

@@ -44,8 +44,8 @@ void UpstreamFilters::ask(const SubscribeCommand& command, Instant now, bool con
     filter.qos_needed = std::max(filter.qos_needed, command.qos);
     filter.workers |= bit(command.worker);
     changed();
-    actions_.events.emplace_back(command.worker,
-                                 SubscribeAnswer{command.request, Granted{id, std::min(command.qos, filter.qos_granted)}});
+    actions_.events.emplace_back(
+        command.worker, SubscribeAnswer{command.request, Granted{id, std::min(command.qos, filter.qos_granted)}});
     return;
   }
   filter.waiters.push_back({command.worker, command.request, command.qos});
@@ -53,9 +53,9 @@ void UpstreamFilters::ask(const SubscribeCommand& command, Instant now, bool con
   need(id, command.qos, connected);
 }
 
-/// Overlapping filters are held at one quality of service, the highest that any of them needs, because the leader's copy
-/// serves the holders of all. Those that are there already are raised first: the SUBACK of the new one then says that
-/// they are.
+/// Overlapping filters are held at one quality of service, the highest that any of them needs, because the leader's
+/// copy serves the holders of all. Those that are there already are raised first: the SUBACK of the new one then says
+/// that they are.
 void UpstreamFilters::need(FilterId id, std::uint8_t qos, bool connected) {
   Filter& filter = filters_.at(id);
   filter.qos_needed = std::max(filter.qos_needed, qos);
@@ -120,8 +120,10 @@ void UpstreamFilters::drop(FilterId id, bool connected) {
   lingering_.erase(id);
   changed();
   if (upstream) {
-    if (connected) actions_.unsubscribe.push_back(filter);
-    else to_unsubscribe_[filter.text()] = true;
+    if (connected)
+      actions_.unsubscribe.push_back(filter);
+    else
+      to_unsubscribe_[filter.text()] = true;
   }
   // Those that stayed for this one's sake may go too.
   for (const auto& [other, unused] : std::unordered_map(lingering_))
@@ -217,8 +219,8 @@ void UpstreamFilters::on_subscribed(FilterId id, mqtt::ReasonCode code, std::str
 void UpstreamFilters::answer_waiters(Filter& filter, FilterId id) {
   for (const Waiter& waiter : filter.waiters) {
     filter.workers |= bit(waiter.worker);
-    actions_.events.emplace_back(waiter.worker,
-                                 SubscribeAnswer{waiter.request, Granted{id, std::min(waiter.qos, filter.qos_granted)}});
+    actions_.events.emplace_back(
+        waiter.worker, SubscribeAnswer{waiter.request, Granted{id, std::min(waiter.qos, filter.qos_granted)}});
   }
   filter.waiters.clear();
   changed();

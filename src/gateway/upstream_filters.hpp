@@ -24,9 +24,9 @@ using WorkerSet = std::uint64_t;
 
 /// The filters that the link holds at the broker: one subscription each, however many workers and sockets share it.
 ///
-/// Overlapping filters never make duplicates, by one rule: each filter has a number, its subscription identifier, counted
-/// up in the order of SUBSCRIBE. Of the filters that match a topic, the one with the lowest number leads: its copy of a
-/// message goes to everybody who holds any of them, all other copies are dropped (docs/architecture.md).
+/// Overlapping filters never make duplicates, by one rule: each filter has a number, its subscription identifier,
+/// counted up in the order of SUBSCRIBE. Of the filters that match a topic, the one with the lowest number leads: its
+/// copy of a message goes to everybody who holds any of them, all other copies are dropped (docs/architecture.md).
 class UpstreamFilters {
  public:
   /// A subscribe that has no answer by then fails.
@@ -80,9 +80,9 @@ class UpstreamFilters {
     std::uint32_t number = 0;
     WorkerSet workers = 0;
     State state = State::absent;
-    bool granted_before = false;   // the broker has granted it within this session
-    std::uint8_t qos_needed = 0;   // by its own holders and waiters
-    std::uint8_t qos_asked = 0;    // by the last SUBSCRIBE: also what overlapping filters need
+    bool granted_before = false;  // the broker has granted it within this session
+    std::uint8_t qos_needed = 0;  // by its own holders and waiters
+    std::uint8_t qos_asked = 0;   // by the last SUBSCRIBE: also what overlapping filters need
     std::uint8_t qos_granted = 0;
     std::vector<Waiter> waiters;
   };

@@ -61,9 +61,8 @@ RequestId Worker::subscribe(socketio::SocketId socket, const mqtt::TopicFilter& 
   if (!client) return request;  // gone: nobody waits for the answer
   if (!client->find(filter) && client->subscriptions.size() + client->asks >= options_.subscriptions_per_socket_max) {
     outcomes_.push_back(SubscribeOutcome{
-        request, failure(Error{ErrorCode::too_many_requests,
-                               fmt::format("Too many subscriptions: a socket may hold {}",
-                                           options_.subscriptions_per_socket_max)})});
+        request, failure(Error{ErrorCode::too_many_requests, fmt::format("Too many subscriptions: a socket may hold {}",
+                                                                         options_.subscriptions_per_socket_max)})});
     return request;
   }
   ++client->asks;
@@ -90,7 +89,8 @@ RequestId Worker::unsubscribe(socketio::SocketId socket, const mqtt::TopicFilter
   std::optional<Error> error;
   if (const Subscription* held = client->find(filter))
     leave(*client, static_cast<std::size_t>(held - client->subscriptions.data()));
-  else error = Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", filter.text())};
+  else
+    error = Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", filter.text())};
   outcomes_.push_back(UnsubscribeOutcome{request, std::move(error)});
   return request;
 }
@@ -167,7 +167,8 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
       std::optional<Error> error;
       if (const Subscription* subscription = client->find(ask.filter))
         leave(*client, static_cast<std::size_t>(subscription - client->subscriptions.data()));
-      else error = Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", ask.filter.text())};
+      else
+        error = Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", ask.filter.text())};
       outcomes_.push_back(UnsubscribeOutcome{request, std::move(error)});
     }
   }
@@ -199,9 +200,14 @@ void Worker::deliver(const Delivery& delivery, Now now, socketio::Effects& effec
   index_.for_each_recipient(*delivery.filters, [&](ClientSlot slot, std::uint8_t subscribed_qos) {
     const std::uint8_t qos = std::min(subscribed_qos, delivery.qos);
     switch (server_.emit(clients_[slot].socket, qos == delivery.qos ? delivery.frame : frame_at(delivery, qos))) {
-      case socketio::EmitResult::queued: ++counters_.messages_out; break;
-      case socketio::EmitResult::full: on_queue_full(slot, qos); break;
-      case socketio::EmitResult::gone: break;
+      case socketio::EmitResult::queued:
+        ++counters_.messages_out;
+        break;
+      case socketio::EmitResult::full:
+        on_queue_full(slot, qos);
+        break;
+      case socketio::EmitResult::gone:
+        break;
     }
   });
   for (socketio::Frame& frame : variants_) frame = {};

@@ -68,8 +68,7 @@ void HttpReader::fill_head() {
   request_ = HttpRequest{};
   request_.method = std::string(message.method_string());
   request_.target = std::string(message.target());
-  for (const auto& field : message)
-    request_.fields.add(std::string(field.name_string()), std::string(field.value()));
+  for (const auto& field : message) request_.fields.add(std::string(field.name_string()), std::string(field.value()));
   keep_alive_ = parser_->keep_alive();
   upgrades_ = parser_->upgrade() && equals_ignoring_case(request_.fields.value_or("Upgrade", ""), "websocket");
   expects_continue_ = equals_ignoring_case(request_.fields.value_or("Expect", ""), "100-continue");

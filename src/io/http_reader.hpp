@@ -19,8 +19,8 @@ struct HttpLimits {
 };
 
 /// Takes the bytes of one connection and finds HTTP/1.1 requests in them, one after the other (Beast does the parsing).
-/// The head is told apart from the whole request, because a connection may have to move to another worker, and a body be
-/// refused, before the body is here.
+/// The head is told apart from the whole request, because a connection may have to move to another worker, and a body
+/// be refused, before the body is here.
 class HttpReader {
  public:
   struct NeedMore {};

@@ -8,7 +8,8 @@ namespace famemely::io {
 namespace {
 
 const std::string kPost =
-    "POST /mqtt/publish?x=1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"topic\":1}";
+    "POST /mqtt/publish?x=1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: "
+    "11\r\n\r\n{\"topic\":1}";
 const std::string kChunked =
     "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n";
 
@@ -81,7 +82,10 @@ TEST(HttpReader, LeavesWhatFollowsAnUpgrade) {
 TEST(HttpReader, RefusesWhatIsTooLarge) {
   const HttpLimits limits{.head_bytes_max = 200, .fields_max = 3, .body_bytes_max = 10};
   EXPECT_EQ(fault_status(kPost, limits), 413);
-  EXPECT_EQ(fault_status("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n", limits), 413);
+  EXPECT_EQ(
+      fault_status("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n",
+                   limits),
+      413);
   EXPECT_EQ(fault_status("GET / HTTP/1.1\r\nA: " + std::string(300, 'x'), limits), 431);
   EXPECT_EQ(fault_status("GET / HTTP/1.1\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n\r\n", limits), 431);
 }

@@ -60,9 +60,10 @@ void Link::open() {
       [this, attempt](const boost::system::error_code& fault, const tcp::resolver::results_type& found) {
         if (attempt != attempt_) return;
         if (fault) return attempt_failed(fmt::format("DNS lookup of {} failed: {}", address_.host, fault.message()));
-        boost::asio::async_connect(socket_, found, [this, attempt](const boost::system::error_code& error, const tcp::endpoint&) {
-          on_connected(attempt, error);
-        });
+        boost::asio::async_connect(socket_, found,
+                                   [this, attempt](const boost::system::error_code& error, const tcp::endpoint&) {
+                                     on_connected(attempt, error);
+                                   });
       });
 }
 
@@ -169,8 +170,10 @@ void Link::hand_over() {
   for (std::size_t worker = 0; worker < gates_.size(); ++worker) {
     std::vector<gateway::WorkerEvent>& events = bridge_.events_for(worker);
     if (events.empty() || blocked_[worker]) continue;
-    if (gates_[worker](events)) bridge_.on_handed_over(worker, read_clocks());
-    else blocked_[worker] = true;
+    if (gates_[worker](events))
+      bridge_.on_handed_over(worker, read_clocks());
+    else
+      blocked_[worker] = true;
   }
 }
 

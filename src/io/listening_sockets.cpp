@@ -30,8 +30,10 @@ struct Address {
     return buffer;
   }
   void set_port(std::uint16_t port) {
-    if (family() == AF_INET6) reinterpret_cast<sockaddr_in6*>(&storage)->sin6_port = htons(port);
-    else reinterpret_cast<sockaddr_in*>(&storage)->sin_port = htons(port);
+    if (family() == AF_INET6)
+      reinterpret_cast<sockaddr_in6*>(&storage)->sin6_port = htons(port);
+    else
+      reinterpret_cast<sockaddr_in*>(&storage)->sin_port = htons(port);
   }
 };
 
@@ -85,9 +87,7 @@ std::uint16_t bound_port(int descriptor) {
                                             : reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port);
 }
 
-bool no_such_family(int fault) {
-  return fault == EAFNOSUPPORT || fault == EADDRNOTAVAIL || fault == EPROTONOSUPPORT;
-}
+bool no_such_family(int fault) { return fault == EAFNOSUPPORT || fault == EADDRNOTAVAIL || fault == EPROTONOSUPPORT; }
 
 }  // namespace
 
@@ -127,7 +127,8 @@ Result<ListeningSockets, std::string> ListeningSockets::open(const std::vector<s
         continue;
       }
       if (address.family() == AF_INET6 && no_such_family(fault) && wanted.size() > 1) continue;
-      return failure(fmt::format("can't listen on {} port {}: {}", address.text(), sockets.port_, std::strerror(fault)));
+      return failure(
+          fmt::format("can't listen on {} port {}: {}", address.text(), sockets.port_, std::strerror(fault)));
     }
     if (sockets.port_ == 0) {
       sockets.port_ = bound_port(probe);
@@ -139,7 +140,8 @@ Result<ListeningSockets, std::string> ListeningSockets::open(const std::vector<s
       if (descriptor < 0 || ::listen(descriptor, kBacklog) != 0) {
         const int fault = errno;
         if (descriptor >= 0) ::close(descriptor);
-        return failure(fmt::format("can't listen on {} port {}: {}", address.text(), sockets.port_, std::strerror(fault)));
+        return failure(
+            fmt::format("can't listen on {} port {}: {}", address.text(), sockets.port_, std::strerror(fault)));
       }
       sockets.descriptors_[worker].push_back(descriptor);
     }

@@ -34,8 +34,10 @@ std::string address_text(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = {};
   if (address.ss_family == AF_INET6) {
     const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(&v6)) ::inet_ntop(AF_INET, v6.s6_addr + 12, text, sizeof text);
-    else ::inet_ntop(AF_INET6, &v6, text, sizeof text);
+    if (IN6_IS_ADDR_V4MAPPED(&v6))
+      ::inet_ntop(AF_INET, v6.s6_addr + 12, text, sizeof text);
+    else
+      ::inet_ntop(AF_INET6, &v6, text, sizeof text);
   } else if (address.ss_family == AF_INET) {
     ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text, sizeof text);
   }
@@ -196,8 +198,10 @@ void WorkerLoop::drop(Connection& connection) {
   const socketio::ConnectionId id = connection.id;
   const bool ours = connection.http && !connection.http->for_socketio && connection.http->awaiting_answer;
   connections_.erase(id);
-  if (ours) application_.on_request_abandoned(id);
-  else server_.on_disconnected(id, now_, effects_);
+  if (ours)
+    application_.on_request_abandoned(id);
+  else
+    server_.on_disconnected(id, now_, effects_);
 }
 
 void WorkerLoop::read_requests(socketio::ConnectionId id) {
@@ -213,7 +217,8 @@ void WorkerLoop::read_requests(socketio::ConnectionId id) {
         http.deadline = now_.instant + options_.request_timeout;
       return;
     }
-    if (const auto* fault = std::get_if<HttpReader::Fault>(&step)) return refuse(*connection, fault->status, fault->what);
+    if (const auto* fault = std::get_if<HttpReader::Fault>(&step))
+      return refuse(*connection, fault->status, fault->what);
     if (std::holds_alternative<HttpReader::Head>(step)) {
       if (!on_head(*connection)) return;
     } else {
@@ -411,7 +416,8 @@ void WorkerLoop::settle() {
       if (auto* answer = std::get_if<engineio::Respond>(&effect)) {
         if (Connection* connection = find(answer->connection)) respond(*connection, std::move(answer->response));
       } else if (auto* upgrade = std::get_if<engineio::AcceptUpgrade>(&effect)) {
-        if (Connection* connection = find(upgrade->connection)) accept_upgrade(*connection, std::move(upgrade->response));
+        if (Connection* connection = find(upgrade->connection))
+          accept_upgrade(*connection, std::move(upgrade->response));
       } else if (const auto* ready = std::get_if<engineio::WriteReady>(&effect)) {
         if (Connection* connection = find(ready->connection)) flush(*connection);
       } else if (const auto* close = std::get_if<engineio::CloseConnection>(&effect)) {
@@ -451,8 +457,19 @@ void WorkerLoop::push_commands() {
 
 void WorkerLoop::on_link_events(std::vector<gateway::WorkerEvent>& events) {
   now_ = read_clocks();
-  application_.on_link_events(events, now_, effects_);
-  settle();
+  std::span<gateway::WorkerEvent> rest(events);
+  while (!rest.empty()) {
+    std::size_t count = 0;
+    for (std::size_t bytes = 0; count < rest.size() && bytes < options_.portion_bytes; ++count)
+      bytes += gateway::weight(rest[count]);
+    application_.on_link_events(rest.first(count), now_, effects_);
+    settle();
+    rest = rest.subspan(count);
+    if (rest.empty()) break;
+    server_.end_of_turn(now_, effects_);
+    settle();
+  }
+  events.clear();
   schedule_end_of_turn();
 }
 
@@ -462,7 +479,8 @@ void WorkerLoop::on_link_room() {
 }
 
 void WorkerLoop::arm_timer() {
-  const Instant due = std::min({server_.next_deadline(), application_.next_deadline(), next_sweep_, shutdown_deadline_});
+  const Instant due =
+      std::min({server_.next_deadline(), application_.next_deadline(), next_sweep_, shutdown_deadline_});
   if (due == kNever || due >= timer_armed_) return;
   timer_armed_ = due;
   timer_.expires_at(due);

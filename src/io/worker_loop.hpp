@@ -25,6 +25,9 @@ struct WorkerLoopOptions {
   /// A request must be complete, or begin, within this time.
   std::chrono::milliseconds request_timeout{30'000};
   std::chrono::milliseconds idle_timeout{75'000};
+  /// What the link brings is queued in portions of this size, each written before the next: so a client that keeps up
+  /// never has more in its queue, however much comes at once.
+  std::size_t portion_bytes = 1'000'000;
 };
 
 /// One worker: an event loop with its acceptors and its connections. It reads, calls the application, and does what the
@@ -60,8 +63,9 @@ class WorkerLoop {
 
  private:
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
-  using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
-                                                  boost::asio::io_context::executor_type>;
+  using Timer =
+      boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
+                                        boost::asio::io_context::executor_type>;
 
   void accept_ready(std::size_t acceptor);
   void wait_for_connections(std::size_t acceptor);
