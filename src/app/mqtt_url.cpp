@@ -86,8 +86,8 @@ Result<MqttUrl, std::string> parse_mqtt_url(std::string_view text) {
   }
   if (auto fault = read_host_and_port(host_and_port, url)) return failure(std::move(*fault));
   const bool websocket = url.protocol == BrokerProtocol::ws || url.protocol == BrokerProtocol::wss;
-  if (path.size() > 1 && !websocket) return failure(std::string("only ws:// and wss:// have a path"));
-  if (path.size() > 1) url.path = path;
+  // One URL serves all four schemes, so a path is no error where nothing asks for one.
+  if (path.size() > 1 && websocket) url.path = path;
   return url;
 }
 

@@ -49,7 +49,6 @@ TEST(MqttUrl, RefusesTheMalformedWithoutRepeatingIt) {
                                "mqtt://u:hunter2%FF@b",
                                "mqtt://u:hunter2%00@b",
                                "mqtt://u:hunter2@",
-                               "mqtt://b/hunter2",
                                "ws://b/?hunter2",
                                "ws://b/#hunter2",
                                "mqtt://[::1",
