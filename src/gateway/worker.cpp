@@ -185,13 +185,17 @@ void Worker::on_filter_lost(const FilterLost& lost) {
 }
 
 void Worker::on_link_full(std::vector<LinkCommand>& commands) {
-  std::erase_if(commands, [&](LinkCommand& command) {
+  std::vector<LinkCommand> kept;  // subscriptions and releases wait until there is room
+  for (LinkCommand& command : commands) {
     const auto* publish = std::get_if<PublishCommand>(&command);
-    if (!publish) return false;  // subscriptions and releases wait until there is room
+    if (!publish) {
+      kept.push_back(std::move(command));
+      continue;
+    }
     publishes_.erase(publish->request);
     outcomes_.push_back(PublishOutcome{publish->request, Error{ErrorCode::unavailable, "The gateway is overloaded"}});
-    return true;
-  });
+  }
+  commands.swap(kept);
 }
 
 // --- messages ---
