@@ -1,0 +1,194 @@
+#include "gateway/bridge.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace famemely::gateway {
+namespace {
+
+using namespace std::string_literals;
+using Texts = std::vector<std::string>;
+
+class CountingRandom final : public RandomSource {
+ public:
+  void fill(std::span<std::uint8_t> bytes) override {
+    for (std::uint8_t& byte : bytes) byte = next_++;
+  }
+
+ private:
+  std::uint8_t next_ = 0;
+};
+
+class SilentLogger final : public Logger {
+ public:
+  [[nodiscard]] bool enabled(LogLevel) const override { return false; }
+  void write(LogLevel, std::string_view, const std::vector<LogField>&) override {}
+};
+
+char byte(std::size_t value) { return static_cast<char>(static_cast<unsigned char>(value)); }
+
+/// A bridge of two workers, and a broker of version 5 whose packets are written by hand.
+class BridgeTest : public testing::Test {
+ protected:
+  BridgeTest() : bridge_({.session = {.client_id = "link"}, .workers = 2}, random_, logger_) { bridge_.start(now_); }
+
+  void connect() {
+    ASSERT_TRUE(bridge_.take_open_wish());
+    bridge_.on_transport_open(now_);
+    bridge_.output().clear();
+    receive("\x20\x03\x00\x00\x00"s);
+    clear_events();
+  }
+
+  void receive(const std::string& packets) { bridge_.on_bytes(packets, now_); }
+
+  /// Sends the command, and grants what it asks of the broker; the packets of the broker are appended to the answer.
+  std::string suback(WorkerIndex worker, RequestId request, std::string_view filter, std::uint8_t qos) {
+    bridge_.output().clear();
+    std::vector<LinkCommand> commands;
+    commands.push_back(SubscribeCommand{worker, request, *mqtt::TopicFilter::parse(filter), qos});
+    bridge_.on_commands(commands, now_);
+    std::string answers;
+    std::string_view sent = bridge_.output();
+    while (!sent.empty()) {  // each is shorter than 128 bytes
+      EXPECT_EQ(sent[0], '\x82');
+      answers += "\x90\x04"s + std::string(sent.substr(2, 2)) + "\x00"s + byte(qos);
+      sent.remove_prefix(2 + static_cast<std::size_t>(sent[1]));
+    }
+    bridge_.output().clear();
+    return answers;
+  }
+
+  static std::string message(std::string_view topic, std::string_view payload, std::uint8_t number, int qos = 0) {
+    std::string body = "\x00"s + byte(topic.size()) + std::string(topic);
+    if (qos > 0) body += "\x00\x07"s;
+    body += "\x02\x0B"s + byte(number) + std::string(payload);
+    return std::string(1, byte(0x30U | static_cast<std::size_t>(qos) << 1)) + byte(body.size()) + body;
+  }
+
+  void publish(RequestId request, std::uint8_t qos) {
+    std::vector<LinkCommand> commands;
+    commands.push_back(
+        PublishCommand{0, request, OutgoingMessage{.topic = *mqtt::TopicName::parse("t"), .payload = "1", .qos = qos}});
+    bridge_.on_commands(commands, now_);
+  }
+
+  void clear_events() {
+    for (std::size_t worker = 0; worker < 2; ++worker) bridge_.on_handed_over(worker, now_);
+  }
+
+  /// What waits for a worker, in order.
+  Texts events(std::size_t worker) {
+    Texts texts;
+    for (const WorkerEvent& event : bridge_.events_for(worker)) {
+      if (const auto* delivery = std::get_if<Delivery>(&event)) {
+        const std::string bytes(delivery->frame.websocket_bytes());
+        const std::size_t at = bytes.find("\"payload\":") + 10;
+        texts.push_back("message " + bytes.substr(at, bytes.find(',', at) - at));
+      } else if (const auto* granted = std::get_if<SubscribeAnswer>(&event)) {
+        texts.push_back("granted " + std::to_string(granted->request));
+      } else if (const auto* taken = std::get_if<PublishAnswer>(&event)) {
+        texts.push_back("published " + std::to_string(taken->request) +
+                        (taken->error ? " " + std::to_string(taken->error->status()) : ""));
+      } else if (const auto* status = std::get_if<LinkStatus>(&event)) {
+        texts.emplace_back(status->is_connected ? "up" : "down");
+      }
+    }
+    return texts;
+  }
+
+  CountingRandom random_;
+  SilentLogger logger_;
+  Bridge bridge_;
+  Now now_{Instant{} + std::chrono::hours(1), WallTime{}};
+};
+
+TEST_F(BridgeTest, ASubscriberKnowsOfItsFilterBeforeTheMessagesThatFollow) {
+  connect();
+  receive(suback(0, 5, "a", 0) + message("a", "1", 1));
+  EXPECT_EQ(events(0), (Texts{"granted 5", "message 1"}));
+  EXPECT_EQ(events(1), Texts{}) << "a worker without members is not woken";
+}
+
+TEST_F(BridgeTest, OnlyTheLeadersCopyIsDelivered) {
+  connect();
+  receive(suback(0, 1, "s/#", 0));
+  receive(suback(1, 2, "s/t", 0));
+  clear_events();
+  receive(message("s/t", "1", 1) + message("s/t", "1", 2));
+  EXPECT_EQ(events(0), Texts{"message 1"});
+  EXPECT_EQ(events(1), Texts{"message 1"});
+  EXPECT_EQ(bridge_.counters().copies_dropped, 1U);
+}
+
+TEST_F(BridgeTest, AStaleCopyIsDropped) {
+  connect();
+  receive(message("nobody/holds/this", "1", 9));
+  EXPECT_EQ(events(0), Texts{});
+  EXPECT_EQ(bridge_.counters().copies_dropped, 1U);
+}
+
+TEST_F(BridgeTest, AcknowledgesOnceEveryWorkerHasTheMessage) {
+  connect();
+  receive(suback(0, 1, "a", 1));
+  receive(suback(1, 2, "a", 1));
+  clear_events();
+  receive(message("a", "1", 1, 1));
+  EXPECT_EQ(bridge_.output(), "");
+  bridge_.on_handed_over(0, now_);
+  EXPECT_EQ(bridge_.output(), "");
+  bridge_.on_handed_over(1, now_);
+  EXPECT_EQ(bridge_.output().substr(0, 1), "\x40") << "PUBACK";
+}
+
+TEST_F(BridgeTest, AQos0PublishIsAnsweredOnceItIsWritten) {
+  connect();
+  bridge_.on_written(0, now_);
+  publish(7, 0);
+  EXPECT_EQ(events(0), Texts{});
+  bridge_.on_written(bridge_.output().size() - 1, now_);
+  EXPECT_EQ(events(0), Texts{}) << "not all of it";
+  bridge_.on_written(1'000'000, now_);
+  EXPECT_EQ(events(0), Texts{"published 7"});
+}
+
+TEST_F(BridgeTest, APublishWithoutBrokerIsRefusedAtOnce) {
+  clear_events();
+  publish(7, 1);
+  EXPECT_EQ(events(0), Texts{"published 7 503"});
+}
+
+TEST_F(BridgeTest, AnUnacknowledgedPublishIsAnsweredAfterThirtySeconds) {
+  connect();
+  publish(7, 1);
+  EXPECT_EQ(events(0), Texts{});
+  now_.instant += std::chrono::seconds(30);
+  receive("\xD0\x00"s);  // PINGRESP: the broker lives
+  bridge_.on_timer(now_);
+  const Texts answers = events(0);
+  EXPECT_NE(std::ranges::find(answers, "published 7 504"), answers.end());
+}
+
+TEST_F(BridgeTest, ALostConnectionIsToldAndTriedAgain) {
+  connect();
+  publish(7, 0);
+  now_.instant += std::chrono::seconds(5);
+  bridge_.on_transport_closed("gone", now_);
+  EXPECT_EQ(events(0), (Texts{"published 7 503", "down"}));
+  EXPECT_TRUE(bridge_.take_open_wish()) << "at once after a connection that lasted";
+  bridge_.on_transport_closed("refused", now_);
+  EXPECT_FALSE(bridge_.take_open_wish());
+  EXPECT_LE(bridge_.next_deadline(), now_.instant + std::chrono::seconds(1));
+}
+
+TEST_F(BridgeTest, AfterDisconnectNothingIsOpened) {
+  connect();
+  bridge_.disconnect(now_);
+  EXPECT_EQ(bridge_.output().substr(0, 1), "\xE0") << "DISCONNECT";
+  bridge_.on_transport_closed("", now_);
+  EXPECT_FALSE(bridge_.take_open_wish());
+}
+
+}  // namespace
+}  // namespace famemely::gateway
