@@ -350,10 +350,12 @@ void Bridge::send_subscribes(Now now) {
     std::vector<FilterId> ids;
     for (std::size_t i = at; i < std::min(at + batch, wanted.size()); ++i) {
       const std::uint8_t qos = std::min(filters_.qos_to_ask(wanted[i]), session_.broker().maximum_qos);
-      command.entries.push_back({.filter = filters_.filter(wanted[i]),
-                                 .qos = qos,
-                                 .retain_as_published = true,
-                                 .retain_handling = mqtt::RetainHandling::do_not_send});
+      mqtt::SubscribeEntry entry{.filter = filters_.filter(wanted[i]), .qos = qos};
+      if (session_.version() == mqtt::ProtocolVersion::v5) {  // 3.1.1 has no such options
+        entry.retain_as_published = true;
+        entry.retain_handling = mqtt::RetainHandling::do_not_send;
+      }
+      command.entries.push_back(std::move(entry));
       ids.push_back(wanted[i]);
     }
     if (identified) command.subscription_identifier = filters_.number(ids.front());
