@@ -43,8 +43,7 @@ Result<JsonView, Error> object_argument(const socketio::EventReceived& event) {
 }
 
 /// Errors name the topic where the request has one, whatever else is wrong with it.
-std::string topic_of(const socketio::EventReceived& event) {
-  const auto argument = object_argument(event);
+std::string topic_of(const Result<JsonView, Error>& argument) {
   const auto topic = argument ? argument->find("topic") : std::nullopt;
   return topic ? topic->as_string().value_or("") : "";
 }
@@ -138,8 +137,8 @@ void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socke
 
 void SocketEvents::publish(const socketio::EventReceived& event, Asker asker, const gateway::Client& client,
                            Turn turn) {
-  asker.topic = topic_of(event);
   const auto argument = object_argument(event);
+  asker.topic = topic_of(argument);
   if (!argument) return fail(asker, argument.error(), turn);
   std::optional<std::string_view> attachment;
   if (const auto payload = argument->find("payload")) attachment = event.attachment(*payload);
@@ -161,8 +160,8 @@ void SocketEvents::publish(const socketio::EventReceived& event, Asker asker, co
 
 void SocketEvents::subscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client,
                              Turn turn) {
-  asker.topic = topic_of(event);
   const auto argument = object_argument(event);
+  asker.topic = topic_of(argument);
   if (!argument) return fail(asker, argument.error(), turn);
   const auto members = check_members(*argument, kSubscribeMembers);
   if (!members) return fail(asker, members.error(), turn);
@@ -180,8 +179,8 @@ void SocketEvents::subscribe(const socketio::EventReceived& event, Asker asker, 
 }
 
 void SocketEvents::unsubscribe(const socketio::EventReceived& event, Asker asker, Turn turn) {
-  asker.topic = topic_of(event);
   const auto argument = object_argument(event);
+  asker.topic = topic_of(argument);
   if (!argument) return fail(asker, argument.error(), turn);
   const auto members = check_members(*argument, kUnsubscribeMembers);
   if (!members) return fail(asker, members.error(), turn);
