@@ -104,7 +104,7 @@ void UpstreamFilters::drop_if_unheld(FilterId id, bool connected) {
   };
   if (filter.state != State::absent && std::ranges::any_of(overlapping(filter, id), held)) {
     // Whoever took over from a leader now could see a message twice or miss it: copies of it are on their way.
-    lingering_[id] = true;
+    lingering_.insert(id);
     return;
   }
   drop(id, connected);
@@ -123,10 +123,10 @@ void UpstreamFilters::drop(FilterId id, bool connected) {
     if (connected)
       actions_.unsubscribe.push_back(filter);
     else
-      to_unsubscribe_[filter.text()] = true;
+      to_unsubscribe_.insert(filter.text());
   }
   // Those that stayed for this one's sake may go too.
-  for (const auto& [other, unused] : std::unordered_map(lingering_))
+  for (const FilterId other : std::unordered_set(lingering_))
     if (filters_.contains(other) && overlaps(filters_.at(other).filter, filter)) drop_if_unheld(other, connected);
 }
 
@@ -170,7 +170,7 @@ void UpstreamFilters::on_connected(bool session_present) {
     actions_.subscribe.push_back(id);
   }
   changed();
-  for (const auto& [text, unused] : std::exchange(to_unsubscribe_, {}))
+  for (const std::string& text : std::exchange(to_unsubscribe_, {}))
     actions_.unsubscribe.push_back(*mqtt::TopicFilter::parse(text));
 }
 
@@ -185,7 +185,7 @@ void UpstreamFilters::on_answer_lost(FilterId id) {
 }
 
 void UpstreamFilters::on_unsubscribe_lost(const mqtt::TopicFilter& filter) {
-  if (!by_text_.contains(filter.text())) to_unsubscribe_[filter.text()] = true;
+  if (!by_text_.contains(filter.text())) to_unsubscribe_.insert(filter.text());
 }
 
 void UpstreamFilters::on_subscribed(FilterId id, mqtt::ReasonCode code, std::string_view reason) {

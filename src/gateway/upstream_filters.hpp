@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -115,8 +116,8 @@ class UpstreamFilters {
   std::map<FilterId, Filter> filters_;  // in the order in which they came
   std::unordered_map<std::string, FilterId> by_text_;
   mqtt::FilterTrie trie_;
-  std::unordered_map<FilterId, bool> lingering_;  // held for nobody, because others overlap them
-  std::unordered_map<std::string, bool> to_unsubscribe_;
+  std::unordered_set<FilterId> lingering_;  // held for nobody, because others overlap them
+  std::unordered_set<std::string> to_unsubscribe_;
   std::deque<Deadline> deadlines_;
   FilterId last_id_ = 0;
   std::uint32_t last_number_ = 0;
