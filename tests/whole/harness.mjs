@@ -5,6 +5,7 @@ import { createHmac } from 'node:crypto';
 import { once as onceEmitted } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -347,6 +348,68 @@ export async function rawClient(t, gateway, { auth = { token: token(), recovery:
     raw.send(`40/mqtt,${JSON.stringify(auth)}`);
     await raw.find(/^40\/mqtt,\{/);
   }
+  return raw;
+}
+
+// ---- HTTP
+
+/**
+ * One request on a connection of its own. A string or Buffer as body goes out as it is, anything else as its JSON text.
+ * The token is alice's unless told otherwise; `null` sends none. `body` of the answer is its JSON, if it is JSON.
+ */
+export function rest(gateway, method, target, body, { token: bearer = token(), headers = {}, ms = patience } = {}) {
+  const raw = body === undefined || typeof body === 'string' || Buffer.isBuffer(body);
+  const text = raw ? body : JSON.stringify(body);
+  const answered = new Promise((resolve, reject) => {
+    const request = http.request({
+      host: '127.0.0.1',
+      port: gateway.port,
+      method,
+      path: target,
+      agent: false,
+      headers: {
+        ...(bearer ? { authorization: `Bearer ${bearer}` } : {}),
+        ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+        ...headers,
+      },
+    });
+    let response;
+    request.on('response', async (incoming) => {
+      response = incoming;
+      try {
+        const bytes = Buffer.concat(await incoming.toArray());
+        const answer = { status: incoming.statusCode, headers: incoming.headers, bytes, text: bytes.toString() };
+        try {
+          answer.body = JSON.parse(answer.text);
+        } catch {
+          // Not every answer has a body, and not every body is JSON.
+        }
+        resolve(answer);
+      } catch (error) {
+        reject(error);
+      }
+    });
+    // Whoever is told 413 early may find the wire closed while still sending.
+    request.on('error', (error) => response ?? reject(error));
+    request.end(text);
+  });
+  return within(answered, `answer to ${method} ${target.slice(0, 100)}`, ms);
+}
+
+/** HTTP by hand: what the server sends gathers in `text`, as latin1, so that lengths are those of bytes. */
+export async function rawHttp(t, gateway) {
+  const socket = net.connect(gateway.port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  const raw = { socket, text: '' };
+  raw.closed = new Promise((resolve) => socket.on('close', resolve));
+  socket.on('error', () => {});
+  socket.on('data', (data) => (raw.text += data.toString('latin1')));
+  raw.send = (text) => socket.write(text);
+  raw.find = (pattern, ms) =>
+    eventually(() => raw.text.match(pattern), `an answer like ${pattern}`, ms).catch((error) => {
+      throw new Error(`${error.message}; got ${JSON.stringify(raw.text.slice(-500))}`);
+    });
+  await onceEmitted(socket, 'connect');
   return raw;
 }
 
