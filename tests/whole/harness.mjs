@@ -1,5 +1,6 @@
 // What every test of the whole program needs: a broker, a gateway, tokens, clients, and a wire that can be cut or frozen.
 // Everything that is started belongs to a test's context and ends with it, by its process id.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once as onceEmitted } from 'node:events';
@@ -396,6 +397,46 @@ export function rest(gateway, method, target, body, { token: bearer = token(), h
   return within(answered, `answer to ${method} ${target.slice(0, 100)}`, ms);
 }
 
+export const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+const reasons = {
+  400: /^Bad Request$/,
+  401: /^Unauthorized$/,
+  403: /^Forbidden$/,
+  404: /^Not Found$/,
+  413: /^(Payload|Content) Too Large$/,
+  415: /^Unsupported Media Type$/,
+  502: /^Bad Gateway$/,
+  503: /^Service Unavailable$/,
+  504: /^Gateway Timeout$/,
+};
+
+/** The answer of `rest` has NestJS's shape of an error and nothing else; a regular expression finds one of its texts. */
+export function assertError(answer, status, message) {
+  assert.equal(answer.status, status, answer.text);
+  assert.match(answer.headers['content-type'], /^application\/json/);
+  assert.deepEqual(Object.keys(answer.body).sort(), ['error', 'message', 'statusCode']);
+  assert.equal(answer.body.statusCode, status);
+  assert.match(answer.body.error, reasons[status]);
+  const texts = [answer.body.message].flat();
+  assert.ok(texts.length > 0 && texts.every((text) => typeof text === 'string' && text.length > 0), answer.text);
+  if (message instanceof RegExp) assert.match(texts.join('; '), message);
+  else if (message !== undefined) assert.deepEqual(answer.body.message, message);
+}
+
+/** The whole answers in a connection's bytes, by Content-Length. */
+function answersIn(text) {
+  const answers = [];
+  for (;;) {
+    const head = text.match(/^HTTP\/1\.1 (\d{3}) [^\r]*\r\n([\s\S]*?)\r\n\r\n/);
+    if (!head) return answers;
+    const end = head[0].length + Number(head[2].match(/^content-length: (\d+)/im)?.[1] ?? 0);
+    if (text.length < end) return answers;
+    answers.push({ status: Number(head[1]), head: head[2], body: text.slice(head[0].length, end) });
+    text = text.slice(end);
+  }
+}
+
 /** HTTP by hand: what the server sends gathers in `text`, as latin1, so that lengths are those of bytes. */
 export async function rawHttp(t, gateway) {
   const socket = net.connect(gateway.port, '127.0.0.1');
@@ -409,6 +450,12 @@ export async function rawHttp(t, gateway) {
     eventually(() => raw.text.match(pattern), `an answer like ${pattern}`, ms).catch((error) => {
       throw new Error(`${error.message}; got ${JSON.stringify(raw.text.slice(-500))}`);
     });
+  raw.answers = async (count) => {
+    await eventually(() => answersIn(raw.text).length >= count, `${count} answers`).catch((error) => {
+      throw new Error(`${error.message}; got ${JSON.stringify(raw.text.slice(-500))}`);
+    });
+    return answersIn(raw.text);
+  };
   await onceEmitted(socket, 'connect');
   return raw;
 }
