@@ -138,4 +138,57 @@ void FilterTrie::match(std::string_view topic, std::vector<std::uint32_t>& ids) 
   }
 }
 
+void FilterTrie::overlapping(const TopicFilter& filter, std::vector<std::uint32_t>& ids) const {
+  struct Pending {
+    NodeIndex node;
+    LevelCursor levels;
+  };
+  const auto [levels, hash] = split(filter.text());
+  if (filter.text() == "#") return collect(kRoot, ids);
+  std::vector<Pending> pending{{kRoot, LevelCursor(levels)}};
+  while (!pending.empty()) {
+    auto [at, rest] = pending.back();
+    pending.pop_back();
+    const Node& node = nodes_[at];
+    if (rest.done()) {
+      if (hash) {
+        collect(at, ids);
+        continue;
+      }
+      if (node.id) ids.push_back(*node.id);
+      if (node.hash_id) ids.push_back(*node.hash_id);
+      continue;
+    }
+    const std::string_view level = rest.next();
+    const bool reserved = at == kRoot && level.starts_with('$');
+    if (node.hash_id && !reserved) ids.push_back(*node.hash_id);
+    if (node.plus != kNone && !reserved) pending.push_back({node.plus, rest});
+    if (level != "+") {
+      if (const auto found = node.children.find(level); found != node.children.end())
+        pending.push_back({found->second, rest});
+      continue;
+    }
+    for (const auto& [name, next] : node.children)
+      if (at != kRoot || !name.starts_with('$')) pending.push_back({next, rest});
+  }
+  // The one level that `+` and `/#` have in common is the empty one, and no topic is empty.
+  const std::string_view text = filter.text();
+  if (text != "+" && text != "/#") return;
+  if (const auto other = find(*TopicFilter::parse(text == "+" ? "/#" : "+"))) std::erase(ids, *other);
+}
+
+void FilterTrie::collect(NodeIndex from, std::vector<std::uint32_t>& ids) const {
+  std::vector<NodeIndex> pending{from};
+  while (!pending.empty()) {
+    const NodeIndex at = pending.back();
+    pending.pop_back();
+    const Node& node = nodes_[at];
+    if (node.id) ids.push_back(*node.id);
+    if (node.hash_id) ids.push_back(*node.hash_id);
+    if (node.plus != kNone) pending.push_back(node.plus);
+    for (const auto& [name, next] : node.children)
+      if (at != kRoot || !name.starts_with('$')) pending.push_back(next);
+  }
+}
+
 }  // namespace famemely::mqtt

@@ -27,6 +27,10 @@ class FilterTrie {
   /// Appends the numbers of all matching filters, in no particular order. The topic may come straight from a packet.
   void match(std::string_view topic, std::vector<std::uint32_t>& ids) const;
 
+  /// Appends the numbers of all filters that have a topic in common with this one, itself included if it is held, in no
+  /// particular order. The cost depends on the filters that agree with it, level by level, not on how many there are.
+  void overlapping(const TopicFilter& filter, std::vector<std::uint32_t>& ids) const;
+
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   /// Nodes in use: what memory grows with.
@@ -53,6 +57,8 @@ class FilterTrie {
   [[nodiscard]] NodeIndex child(NodeIndex parent, std::string_view level) const;
   NodeIndex make_child(NodeIndex parent, std::string_view level);
   void drop_child(NodeIndex parent, std::string_view level);
+  /// Appends the numbers of all filters from this node on; below the root without those of topics that begin with `$`.
+  void collect(NodeIndex from, std::vector<std::uint32_t>& ids) const;
 
   std::deque<Node> nodes_;  // nodes_[0] is the root
   std::vector<NodeIndex> free_nodes_;

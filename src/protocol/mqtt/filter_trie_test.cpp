@@ -110,8 +110,14 @@ TEST(FilterTrie, AgreesWithMatchingOneByOneUnderRandomChange) {
       if (held != model.end()) model.erase(held);
     }
     const std::string topic = pick({"a", "b", "$c", "", "z"}, 5);
-    if (topic.empty()) continue;
     std::vector<std::uint32_t> expected;
+    for (const auto& [text, id] : model)
+      if (overlaps(filter(text), *parsed)) expected.push_back(id);
+    std::vector<std::uint32_t> overlapping;
+    trie.overlapping(*parsed, overlapping);
+    ASSERT_THAT(overlapping, UnorderedElementsAreArray(expected)) << parsed->text();
+    if (topic.empty()) continue;
+    expected.clear();
     for (const auto& [text, id] : model)
       if (matches(filter(text), topic)) expected.push_back(id);
     ASSERT_THAT(match(trie, topic), UnorderedElementsAreArray(expected)) << topic;

@@ -152,6 +152,7 @@ void Session::close(bool blame, Effects& effects) {
   phase_ = Phase::closed;
   connack_deadline_ = kNever;
   keepalive_.stop();
+  pings_.clear();
   inbound_.on_closed();
   inbound_aliases_.clear();
   outbound_.on_closed(blame, effects);
@@ -224,6 +225,7 @@ void Session::on_timer(Instant now, Effects& effects) {
       return;
     case Keepalive::Verdict::ping:
       encode_pingreq(effects.output);
+      pings_.emplace_back();
       keepalive_.on_sent(now);
       return;
     case Keepalive::Verdict::dead:
@@ -275,7 +277,10 @@ std::optional<Session::Failure> Session::handle_packet(const ReceivedPacket& pac
                                [&](const UnsubAck& unsuback) {
                                  return broken(requests_.on_unsuback(unsuback, broker_.version, effects));
                                },
-                               [&](const PingResp&) -> std::optional<Failure> { return std::nullopt; },
+                               [&](const PingResp&) -> std::optional<Failure> {
+                                 handle_pingresp(effects);
+                                 return std::nullopt;
+                               },
                                [&](const Disconnect& disconnect) -> std::optional<Failure> {
                                  handle_disconnect(disconnect, effects);
                                  return std::nullopt;
@@ -342,6 +347,12 @@ std::optional<Session::Failure> Session::handle_publish_ack(const PublishAck& ac
   if (const auto fault = outbound_.on_ack(ack, broker_, effects))
     return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
   return std::nullopt;
+}
+
+void Session::handle_pingresp(Effects& effects) {
+  if (pings_.empty()) return;  // nobody asked, nobody is hurt
+  if (const std::optional<Token> token = pings_.front()) effects.events.emplace_back(PingCompleted{*token});
+  pings_.pop_front();
 }
 
 // --- commands ---
@@ -422,6 +433,13 @@ Result<void, Error> Session::unsubscribe(const UnsubscribeCommand& command, Inst
   }
   note_sent(output_before, now, effects);
   return {};
+}
+
+void Session::ping(Token token, Instant now, Effects& effects) {
+  if (phase_ != Phase::connected) return;
+  encode_pingreq(effects.output);
+  pings_.emplace_back(token);
+  keepalive_.on_sent(now);
 }
 
 void Session::acknowledge(AcknowledgementHandle handle, Instant now, Effects& effects) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
@@ -78,6 +79,8 @@ class Session {
   [[nodiscard]] Result<void, Error> publish(PublishCommand command, Instant now, Effects& effects);
   [[nodiscard]] Result<void, Error> subscribe(const SubscribeCommand& command, Instant now, Effects& effects);
   [[nodiscard]] Result<void, Error> unsubscribe(const UnsubscribeCommand& command, Instant now, Effects& effects);
+  /// Sends PINGREQ. PingCompleted follows, unless the connection goes first.
+  void ping(Token token, Instant now, Effects& effects);
   /// The message is in safe hands: PUBACK or PUBREC. They leave in order of arrival, so one that is acknowledged early
   /// waits for those before it. A handle of a connection that is gone may be given still.
   void acknowledge(AcknowledgementHandle handle, Instant now, Effects& effects);
@@ -114,6 +117,7 @@ class Session {
   [[nodiscard]] std::optional<Failure> resolve_alias(const Publish& publish, std::string_view& topic);
   [[nodiscard]] std::optional<Failure> handle_oversized(const OversizedPublish& publish, Effects& effects);
   [[nodiscard]] std::optional<Failure> handle_publish_ack(const PublishAck& ack, Effects& effects);
+  void handle_pingresp(Effects& effects);
   void handle_disconnect(const Disconnect& disconnect, Effects& effects);
 
   // How connections begin and end.
@@ -137,6 +141,7 @@ class Session {
   InboundTopicAliases inbound_aliases_;
   SubscriptionRequests requests_;
   Keepalive keepalive_;
+  std::deque<std::optional<Token>> pings_;  // sent and not answered; the keepalive's have no token
   BrokerSide broker_;
   Instant connack_deadline_ = kNever;
   Phase phase_ = Phase::closed;

@@ -106,13 +106,18 @@ struct UnsubscribeCompleted {
   std::vector<ReasonCode> codes;  // version 3.1.1 has none: all `success`
 };
 
+/// The PINGRESP to a `ping`: the broker has answered everything that was sent before it.
+struct PingCompleted {
+  Token token;
+};
+
 /// For the log: the broker did something odd that we can live with.
 struct Warning {
   std::string text;
 };
 
 using SessionEvent = std::variant<Connected, ConnectFailed, Disconnected, MessageReceived, MessageTooLarge,
-                                  PublishCompleted, SubscribeCompleted, UnsubscribeCompleted, Warning>;
+                                  PublishCompleted, SubscribeCompleted, UnsubscribeCompleted, PingCompleted, Warning>;
 
 /// Owned by the caller, who passes the output on, handles the events in order, and clears both for the next call.
 /// Commands given while one handles events may add events: then iterate by index, or give them another Effects.

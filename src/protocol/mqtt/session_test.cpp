@@ -295,6 +295,31 @@ TEST(MqttSession, RefusesCommandsWithoutAConnection) {
       "MQTT client is not connected");
 }
 
+TEST(MqttSession, TellsPingsApartFromThoseOfTheKeepalive) {
+  SessionScript script({.client_id = "id", .version = VersionChoice::only_5, .keepalive_s = 10});
+  script.connect();
+  script.wait(seconds(10));
+  script.session.on_timer(script.now, script.effects);
+  script.session.ping(7, script.now, script.effects);
+  EXPECT_EQ(script.sent(), hex(bytes("c0 00 c0 00")));
+  script.receive("d0 00");
+  EXPECT_EQ(script.take<PingCompleted>().size(), 0U);
+  script.receive("d0 00");
+  EXPECT_EQ(script.take<PingCompleted>().at(0).token, 7U);
+  script.receive("d0 00");
+  EXPECT_EQ(script.take<PingCompleted>().size(), 0U) << "nobody asked";
+}
+
+TEST(MqttSession, APingIsForgottenWithItsConnection) {
+  SessionScript script;
+  script.connect();
+  script.session.ping(7, script.now, script.effects);
+  script.drop();
+  script.resume();
+  script.receive("d0 00");
+  EXPECT_EQ(script.take<PingCompleted>().size(), 0U);
+}
+
 TEST(MqttSession, ResolvesTopicAliases) {
   SessionScript script;
   script.connect();
