@@ -88,6 +88,7 @@ gateway::BridgeOptions bridge_options(const Config& config, WallTime now) {
   options.subscribe_batch = config.mqtt_subscribe_batch;
   options.payload_bytes_max = config.max_payload;
   options.workers = config.workers;
+  options.fence_topic = config.mqtt_fence_topic;
   return options;
 }
 

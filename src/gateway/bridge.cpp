@@ -7,13 +7,22 @@
 #include <utility>
 
 #include "gateway/message_event.hpp"
-#include "gateway/message_properties.hpp"
 
 namespace famemely::gateway {
 namespace {
 
-const Error kNotConnected{ErrorCode::unavailable, "MQTT client is not connected"};
-const Error kOverloaded{ErrorCode::unavailable, "The gateway is overloaded"};
+/// The fetching session: it ends with its connection, and has no will.
+mqtt::SessionOptions fetching_session(mqtt::SessionOptions options) {
+  options.client_id += "-r";
+  options.session_expiry_s = 0;
+  options.will.reset();
+  return options;
+}
+
+std::string fence_topic(const BridgeOptions& options) {
+  return options.fence_topic.empty() ? fmt::format("$famemely/{}/fence", options.session.client_id)
+                                     : options.fence_topic;
+}
 
 }  // namespace
 
@@ -23,6 +32,9 @@ Bridge::Bridge(const BridgeOptions& options, RandomSource& random, Logger& logge
       logger_(logger),
       session_(options.session),
       reconnect_(options.reconnect_min, options.reconnect_max),
+      users_(filters_, random),
+      fences_(fence_topic(options), "famemely/fence/" + options.session.client_id, logger),
+      fetcher_(fetching_session(options.session), options.subscribe_batch, options.payload_bytes_max, random, logger),
       workers_(options.workers) {
   status_.client_id = options.session.client_id;
 }
@@ -67,7 +79,8 @@ void Bridge::on_transport_closed(const std::string& why, Now now) {
 
 void Bridge::on_connected(const mqtt::Connected& connected, Now now) {
   reconnect_.on_success(now.instant);
-  filters_.on_connected(connected.session_present);
+  filters_.on_connected(connected.session_present, connected.broker.subscription_identifiers);
+  fences_.on_connected(connected.session_present, now.instant);
   status_ =
       LinkStatus{.is_connected = true, .client_id = connected.client_id, .connected_at = now.wall, .last_error = {}};
   tell_status();
@@ -81,7 +94,9 @@ void Bridge::on_connection_over(const std::string& reason, bool retry_at_once, N
   attempting_ = false;
   close_wish_ = true;
   filters_.on_disconnected();
-  for (const Unwritten& unwritten : std::exchange(unwritten_, {})) answer(unwritten.asker, kNotConnected);
+  fences_.on_disconnected();
+  for (const Unwritten& unwritten : std::exchange(unwritten_, {}))
+    answer(unwritten.asker, Error{ErrorCode::unavailable, std::string(kNotConnected)});
   status_.connected_at.reset();
   if (!reason.empty()) status_.last_error = reason;
   if (stopped_) return tell_status();
@@ -100,6 +115,7 @@ void Bridge::disconnect(Now now) {
   open_at_ = kNever;
   open_wish_ = false;
   session_.disconnect(mqtt::ReasonCode::success, now.instant, effects_);
+  fetcher_.stop(now);
   absorb(now);
 }
 
@@ -107,6 +123,8 @@ void Bridge::on_timer(Now now) {
   if (open_at_ <= now.instant) schedule_open(Duration::zero(), now);
   session_.on_timer(now.instant, effects_);
   filters_.expire(now.instant, status_.is_connected);
+  fences_.on_timer(now.instant);
+  fetcher_.on_timer(now);
   while (!publish_deadlines_.empty() && publish_deadlines_.front().due <= now.instant) {
     const auto found = publishes_.find(publish_deadlines_.front().token);
     publish_deadlines_.pop_front();
@@ -118,8 +136,8 @@ void Bridge::on_timer(Now now) {
 }
 
 Instant Bridge::next_deadline() const {
-  return std::min({session_.next_deadline(), open_at_, filters_.next_deadline(),
-                   publish_deadlines_.empty() ? kNever : publish_deadlines_.front().due});
+  return std::min({session_.next_deadline(), open_at_, filters_.next_deadline(), fences_.next_deadline(),
+                   fetcher_.next_deadline(), publish_deadlines_.empty() ? kNever : publish_deadlines_.front().due});
 }
 
 // --- what the session says ---
@@ -142,29 +160,45 @@ void Bridge::absorb(Now now) {
 }
 
 void Bridge::act(Now now) {
-  queue_filter_events();
+  queue_filter_events(now);
   if (session_.connected()) {
-    send_subscribes(now);
-    send_unsubscribes(now);
+    turn_rounds(now);
+    queue_filter_events(now);
+    send_upstream(now);
+    send_fences(now);
   } else {
-    filters_.actions().subscribe.clear();  // on_connected asks for whatever is not held
-    for (const mqtt::TopicFilter& filter : std::exchange(filters_.actions().unsubscribe, {}))
-      filters_.on_unsubscribe_lost(filter);
+    // on_connected asks for whatever is not held
+    for (const auto& action : std::exchange(filters_.actions().upstream, {}))
+      if (const auto* unsubscribe = std::get_if<UpstreamFilters::Unsubscribe>(&action))
+        filters_.on_unsubscribe_lost(unsubscribe->filter);
   }
+  fetcher_.allow(session_.connected());
+  fetcher_.act(filters_.last_message(), now);
+  filters_.keep_cache(fetcher_.busy() || !awaiting_round_.empty() || !riding_.empty());
   for (const mqtt::AcknowledgementHandle handle : for_nobody_) session_.acknowledge(handle, now.instant, effects_);
   for_nobody_.clear();
 }
 
-void Bridge::queue_filter_events() {
-  for (auto& [worker, event] : filters_.actions().events) queue(worker, std::move(event));
-  filters_.actions().events.clear();
+void Bridge::queue_filter_events(Now now) {
+  auto& events = filters_.actions().events;
+  while (!events.empty()) {
+    for (auto& [worker, event] : std::exchange(events, {})) {
+      if (worker != kLink) {
+        queue(worker, std::move(event));
+        continue;
+      }
+      if (const auto* answer = std::get_if<SubscribeAnswer>(&event))
+        users_.on_answer(*answer, now.wall, session_.connected());
+      for (auto& [receiver, user_event] : std::exchange(users_.events(), {})) queue(receiver, std::move(user_event));
+    }
+  }
 }
 
 void Bridge::handle(const mqtt::SessionEvent& event, Now now) {
   if (const auto* message = std::get_if<mqtt::MessageReceived>(&event)) return on_message(*message, now);
-  if (const auto* published = std::get_if<mqtt::PublishCompleted>(&event)) return on_publish_completed(*published);
+  if (const auto* published = std::get_if<mqtt::PublishCompleted>(&event)) return on_publish_completed(*published, now);
   if (const auto* subscribed = std::get_if<mqtt::SubscribeCompleted>(&event))
-    return on_subscribe_completed(*subscribed);
+    return on_subscribe_completed(*subscribed, now);
   if (const auto* left = std::get_if<mqtt::UnsubscribeCompleted>(&event)) return on_unsubscribe_completed(*left);
   if (const auto* connected = std::get_if<mqtt::Connected>(&event)) return on_connected(*connected, now);
   if (const auto* failed = std::get_if<mqtt::ConnectFailed>(&event)) {
@@ -191,9 +225,13 @@ void Bridge::on_message(const mqtt::MessageReceived& message, Now now) {
   const auto done_with = [&] {
     if (message.acknowledgement != 0) for_nobody_.push_back(message.acknowledgement);
   };
-  const UpstreamFilters::Match& match = filters_.match(message.topic);
+  if (fences_.is_fence(message.topic)) {
+    if (const auto stream = fences_.on_message(message.payload, message.qos)) filters_.on_fence(*stream);
+    return done_with();
+  }
+  UpstreamFilters::Match& match = filters_.match(message.topic);
   const bool retained_copy = message.retain && session_.version() == mqtt::ProtocolVersion::v3_1_1;
-  if (match.filters->empty() || retained_copy || !leads(message, match.leader)) {
+  if (match.matched->filters.empty() || retained_copy || !leads(message, match.leader(stream_of(message.qos)))) {
     ++counters_.copies_dropped;
     return done_with();
   }
@@ -214,16 +252,17 @@ bool Bridge::leads(const mqtt::MessageReceived& message, std::uint32_t leader) c
   return false;
 }
 
-void Bridge::deliver(const mqtt::MessageReceived& message, const UpstreamFilters::Match& match, Now now) {
-  const std::string properties = message.properties.empty() ? std::string() : properties_json(message.properties);
-  const MessageEvent event =
-      make_message_event({.topic = message.topic,
-                          .payload = message.payload,
-                          .qos = message.qos,
-                          .retain = false,  // a live message, whatever its publisher asked of the broker
-                          .timestamp = timestamp(now.wall),
-                          .content_type = message.properties.content_type.value_or(std::string_view()),
-                          .properties_json = properties});
+void Bridge::deliver(const mqtt::MessageReceived& message, UpstreamFilters::Match& match, Now now) {
+  // A live message, whatever its publisher asked of the broker: not marked as retained.
+  const MessageEvent event = make_message_event(message, false, timestamp(now.wall));
+  const MessageSequence sequence = filters_.count_message();
+  // A broker of version 3.1.1 does not say which messages it retains.
+  const bool is_5 = session_.version() == mqtt::ProtocolVersion::v5;
+  const bool overtakes = message.retain || !is_5;
+  if (overtakes) {
+    match.last_overtaking = sequence;
+    if (!is_5 && fetcher_.busy()) match.last_payload_hash = std::hash<std::string_view>{}(message.payload);
+  }
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("message", {{"topic", message.topic}, {"qos", message.qos}, {"bytes", message.payload.size()}});
   WorkerSet reached = 0;
@@ -234,7 +273,7 @@ void Bridge::deliver(const mqtt::MessageReceived& message, const UpstreamFilters
       if (!std::exchange(dropping_told_, true)) logger_.warn("worker behind, dropping QoS 0", {{"worker", worker}});
       continue;
     }
-    queue(worker, Delivery{event.frame, match.filters, event.qos_place, message.qos});
+    queue(worker, Delivery{event.frame, match.matched, sequence, event.qos_place, message.qos, overtakes});
     reached |= WorkerSet{1} << worker;
   }
   if (message.acknowledgement != 0) unacknowledged_.push_back({message.acknowledgement, reached});
@@ -270,49 +309,10 @@ void Bridge::tell_status() {
   for (std::size_t worker = 0; worker < workers_.size(); ++worker) queue(worker, status_);
 }
 
-// --- commands of the workers ---
+// --- answers of the broker ---
 
-void Bridge::on_commands(std::vector<LinkCommand>& commands, Now now) {
-  for (LinkCommand& command : commands) {
-    if (auto* to_publish = std::get_if<PublishCommand>(&command))
-      publish(*to_publish, now);
-    else if (const auto* to_subscribe = std::get_if<SubscribeCommand>(&command))
-      filters_.ask(*to_subscribe, now.instant, session_.connected());
-    else if (const auto* to_release = std::get_if<ReleaseCommand>(&command))
-      filters_.release(*to_release, session_.connected());
-  }
-  absorb(now);
-}
-
-void Bridge::publish(PublishCommand& command, Now now) {
-  const Asker asker{command.worker, command.request};
-  OutgoingMessage& message = command.message;
-  if (!session_.connected()) return answer(asker, kNotConnected);
-  if (put_out_ - written_ > kOutputBytesMax) return answer(asker, kOverloaded);
-  if (session_.version() == mqtt::ProtocolVersion::v3_1_1) {
-    if (message.properties_asked)
-      return answer(asker, Error{ErrorCode::bad_request, "properties need MQTT 5, and the broker speaks 3.1.1"});
-    message.properties = {};
-  }
-  const mqtt::Token token = ++last_token_;
-  const std::uint8_t qos = message.qos;
-  auto accepted = session_.publish({.token = token,
-                                    .topic = std::move(message.topic),
-                                    .payload = std::move(message.payload),
-                                    .qos = qos,
-                                    .retain = message.retain,
-                                    .properties = std::move(message.properties)},
-                                   now.instant, effects_);
-  if (!accepted) return answer(asker, std::move(accepted.error()));
-  if (qos == 0) {
-    unwritten_.push_back({put_out_ + effects_.output.size(), asker});
-  } else {
-    publishes_.emplace(token, asker);
-    publish_deadlines_.push_back({now.instant + kPublishTimeout, token});
-  }
-}
-
-void Bridge::on_publish_completed(const mqtt::PublishCompleted& completed) {
+void Bridge::on_publish_completed(const mqtt::PublishCompleted& completed, Now now) {
+  if (fence_publishes_.erase(completed.token)) return fences_.on_published(completed.taken, now.instant);
   const auto found = publishes_.find(completed.token);
   if (found == publishes_.end()) return;  // QoS 0, or answered as too late
   const Asker asker = found->second;
@@ -340,36 +340,64 @@ void Bridge::answer(const Asker& asker, std::optional<Error> error) {
 
 // --- subscriptions ---
 
-void Bridge::send_subscribes(Now now) {
-  std::vector<FilterId> wanted = std::exchange(filters_.actions().subscribe, {});
-  std::erase_if(wanted, [&](FilterId id) { return !filters_.contains(id); });
-  const bool identified = session_.broker().subscription_identifiers;
-  const std::size_t batch = identified ? 1 : std::max<std::size_t>(options_.subscribe_batch, 1);
-  for (std::size_t at = 0; at < wanted.size(); at += batch) {
-    mqtt::SubscribeCommand command{.token = ++last_token_, .entries = {}};
-    std::vector<FilterId> ids;
-    for (std::size_t i = at; i < std::min(at + batch, wanted.size()); ++i) {
-      const std::uint8_t qos = std::min(filters_.qos_to_ask(wanted[i]), session_.broker().maximum_qos);
-      mqtt::SubscribeEntry entry{.filter = filters_.filter(wanted[i]), .qos = qos};
-      if (session_.version() == mqtt::ProtocolVersion::v5) {  // 3.1.1 has no such options
-        entry.retain_as_published = true;
-        entry.retain_handling = mqtt::RetainHandling::do_not_send;
-      }
-      command.entries.push_back(std::move(entry));
-      ids.push_back(wanted[i]);
-    }
-    if (identified) command.subscription_identifier = filters_.number(ids.front());
-    const auto accepted = session_.subscribe(command, now.instant, effects_);
-    if (accepted) {
-      subscribes_.emplace(command.token, std::move(ids));
+void Bridge::send_upstream(Now now) {
+  // With subscription identifiers one filter a packet, without them as many as the broker takes. The order counts: a
+  // filter may be given up and asked for again in one turn.
+  const std::size_t batch =
+      session_.broker().subscription_identifiers ? 1 : std::max<std::size_t>(options_.subscribe_batch, 1);
+  std::vector<FilterId> ids;
+  const auto flush = [&] {
+    if (!ids.empty()) send_subscribe(ids, now);
+    ids.clear();
+  };
+  for (const auto& action : std::exchange(filters_.actions().upstream, {})) {
+    if (const auto* unsubscribe = std::get_if<UpstreamFilters::Unsubscribe>(&action)) {
+      flush();
+      send_unsubscribe(unsubscribe->filter, now);
       continue;
     }
-    for (const FilterId id : ids)
-      filters_.on_subscribed(id, mqtt::ReasonCode::unspecified_error, accepted.error().text());
+    const FilterId id = std::get<UpstreamFilters::Subscribe>(action).id;
+    if (!filters_.contains(id)) continue;
+    ids.push_back(id);
+    if (ids.size() == batch) flush();
   }
+  flush();
 }
 
-void Bridge::on_subscribe_completed(const mqtt::SubscribeCompleted& completed) {
+void Bridge::send_subscribe(const std::vector<FilterId>& ids, Now now) {
+  mqtt::SubscribeCommand command{.token = ++last_token_, .entries = {}};
+  for (const FilterId id : ids) {
+    const std::uint8_t qos = std::min(filters_.qos_to_ask(id), session_.broker().maximum_qos);
+    mqtt::SubscribeEntry entry{.filter = filters_.filter(id), .qos = qos};
+    if (session_.version() == mqtt::ProtocolVersion::v5) {  // 3.1.1 has no such options
+      entry.retain_as_published = true;
+      entry.retain_handling = mqtt::RetainHandling::do_not_send;
+    }
+    command.entries.push_back(std::move(entry));
+  }
+  if (session_.broker().subscription_identifiers) command.subscription_identifier = filters_.number(ids.front());
+  if (const auto accepted = session_.subscribe(command, now.instant, effects_); !accepted) {
+    for (const FilterId id : ids)
+      filters_.on_subscribed(id, mqtt::ReasonCode::unspecified_error, accepted.error().text());
+    return;
+  }
+  subscribes_.emplace(command.token, ids);
+}
+
+void Bridge::send_unsubscribe(const mqtt::TopicFilter& filter, Now now) {
+  const mqtt::Token token = ++last_token_;
+  if (session_.unsubscribe({.token = token, .filters = {filter}}, now.instant, effects_))
+    unsubscribes_.emplace(token, filter);
+  else
+    filters_.on_unsubscribe_lost(filter);
+}
+
+void Bridge::on_subscribe_completed(const mqtt::SubscribeCompleted& completed, Now now) {
+  if (completed.token == fence_subscribe_) {
+    fence_subscribe_ = 0;
+    if (completed.lost) return fences_.on_subscribe_lost();
+    return fences_.on_subscribed(!mqtt::is_failure(completed.codes.front()), now.instant);
+  }
   const auto found = subscribes_.find(completed.token);
   if (found == subscribes_.end()) return;
   const std::vector<FilterId> ids = std::move(found->second);
@@ -385,17 +413,7 @@ void Bridge::on_subscribe_completed(const mqtt::SubscribeCompleted& completed) {
     filters_.on_subscribed(ids[i], completed.codes[i], completed.reason_string);
   }
   // Before the next message: the workers must know of a new member by then.
-  queue_filter_events();
-}
-
-void Bridge::send_unsubscribes(Now now) {
-  for (const mqtt::TopicFilter& filter : std::exchange(filters_.actions().unsubscribe, {})) {
-    const mqtt::Token token = ++last_token_;
-    if (session_.unsubscribe({.token = token, .filters = {filter}}, now.instant, effects_))
-      unsubscribes_.emplace(token, filter);
-    else
-      filters_.on_unsubscribe_lost(filter);
-  }
+  queue_filter_events(now);
 }
 
 void Bridge::on_unsubscribe_completed(const mqtt::UnsubscribeCompleted& completed) {

@@ -1,19 +1,25 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/instant.hpp"
 #include "base/logger.hpp"
 #include "base/random_source.hpp"
+#include "gateway/broker_channel.hpp"
+#include "gateway/fence_rounds.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/reconnect_policy.hpp"
+#include "gateway/retained_fetcher.hpp"
 #include "gateway/upstream_filters.hpp"
+#include "gateway/user_subscriptions.hpp"
 #include "protocol/mqtt/session.hpp"
 
 namespace famemely::gateway {
@@ -27,6 +33,8 @@ struct BridgeOptions {
   /// A larger payload from the broker is dropped and counted.
   std::size_t payload_bytes_max = 1'000'000;
   std::size_t workers = 1;
+  /// Empty: `$famemely/<client id>/fence`.
+  std::string fence_topic{};
 };
 
 struct BridgeCounters {
@@ -35,12 +43,13 @@ struct BridgeCounters {
   std::uint64_t messages_dropped = 0;  // QoS 0 for a worker that is behind, and payloads over the limit
 };
 
-/// The bridge between the MQTT session and the workers, without I/O: who holds what upstream, which message goes to
-/// whom and in which form, who waits for which answer, and when to connect again.
+/// The bridge between the MQTT sessions and the workers, without I/O: who holds what upstream, which message goes to
+/// whom and in which form, who waits for which answer, and when to connect again. It is the channel of the live session
+/// itself.
 ///
-/// The caller (the link) opens and closes the transport as the wishes say, writes `output`, and hands `events_for` to
-/// each worker; after any call it looks at all of these.
-class Bridge {
+/// The caller (the link) opens and closes a transport for each of the `channels` as their wishes say, writes their
+/// outputs, and hands `events_for` to each worker; after any call to any of them it calls `settle` and looks at all.
+class Bridge final : public BrokerChannel {
  public:
   /// A publish that the broker has not acknowledged by then is answered 504; the session still completes it.
   static constexpr std::chrono::seconds kPublishTimeout{30};
@@ -55,21 +64,18 @@ class Bridge {
   void start(Now now);
   void on_commands(std::vector<LinkCommand>& commands, Now now);
 
-  void on_transport_open(Now now);
-  void on_bytes(std::string_view bytes, Now now);
-  /// The transport is gone, or could not be opened, or was closed as we wished (then `why` is empty).
-  void on_transport_closed(const std::string& why, Now now);
-  /// So many bytes of the output are on their way.
-  void on_written(std::size_t bytes, Now now);
+  /// The live session's channel first.
+  [[nodiscard]] std::array<BrokerChannel*, 2> channels() { return {this, &fetcher_}; }
+  void on_transport_open(Now now) override;
+  void on_bytes(std::string_view bytes, Now now) override;
+  void on_transport_closed(const std::string& why, Now now) override;
+  void on_written(std::size_t bytes, Now now) override;
+  void settle(Now now) { absorb(now); }
   void on_timer(Now now);
   [[nodiscard]] Instant next_deadline() const;
   /// Says DISCONNECT; nothing is opened any more.
   void disconnect(Now now);
 
-  /// True once each time that a transport is to be opened, or closed.
-  [[nodiscard]] bool take_open_wish() { return std::exchange(open_wish_, false); }
-  [[nodiscard]] bool take_close_wish() { return std::exchange(close_wish_, false); }
-  [[nodiscard]] std::string& output() { return output_; }
   [[nodiscard]] std::vector<WorkerEvent>& events_for(std::size_t worker) { return workers_[worker].events; }
   /// The worker has what `events_for` held: what it brought may be acknowledged.
   void on_handed_over(std::size_t worker, Now now);
@@ -77,6 +83,8 @@ class Bridge {
   [[nodiscard]] const BridgeCounters& counters() const { return counters_; }
 
  private:
+  static constexpr std::string_view kNotConnected = "MQTT client is not connected";
+
   struct WorkerQueue {
     std::vector<WorkerEvent> events;
     std::size_t weight = 0;
@@ -99,22 +107,43 @@ class Bridge {
     mqtt::Token token;
   };
 
+  struct PendingSurvey {
+    Asker asker;
+    Survey sum;
+    WorkerSet awaited;
+  };
+
   void absorb(Now now);
   void act(Now now);
-  void queue_filter_events();
+  void queue_filter_events(Now now);
   void handle(const mqtt::SessionEvent& event, Now now);
   void on_connected(const mqtt::Connected& connected, Now now);
   void on_connection_over(const std::string& reason, bool retry_at_once, Now now);
   void on_message(const mqtt::MessageReceived& message, Now now);
-  void deliver(const mqtt::MessageReceived& message, const UpstreamFilters::Match& match, Now now);
-  void on_publish_completed(const mqtt::PublishCompleted& completed);
-  void on_subscribe_completed(const mqtt::SubscribeCompleted& completed);
+  void deliver(const mqtt::MessageReceived& message, UpstreamFilters::Match& match, Now now);
+  void on_publish_completed(const mqtt::PublishCompleted& completed, Now now);
+  void on_subscribe_completed(const mqtt::SubscribeCompleted& completed, Now now);
   void on_unsubscribe_completed(const mqtt::UnsubscribeCompleted& completed);
   [[nodiscard]] bool leads(const mqtt::MessageReceived& message, std::uint32_t leader) const;
 
+  // What the workers want (bridge_commands.cpp).
+  void handle(LinkCommand& command, Now now);
   void publish(PublishCommand& command, Now now);
-  void send_subscribes(Now now);
-  void send_unsubscribes(Now now);
+  void fetch_retained(const RetainedCommand& command);
+  void begin_survey(SurveyCommand& command);
+  void on_survey_reply(SurveyReply& reply);
+
+  // What is wanted of the broker.
+  void send_upstream(Now now);
+  void send_subscribe(const std::vector<FilterId>& ids, Now now);
+  void send_unsubscribe(const mqtt::TopicFilter& filter, Now now);
+
+  // Rounds of fences, and what rides on them (bridge_fences.cpp).
+  void turn_rounds(Now now);
+  void send_fences(Now now);
+  void hand_over_retained(std::vector<RetainedFetcher::Portion>& portions);
+  void hand_over_retained(RetainedFetcher::Portion& portion);
+
   void answer(const Asker& asker, std::optional<Error> error);
   void queue(std::size_t worker, WorkerEvent event);
   void tell_status();
@@ -127,10 +156,16 @@ class Bridge {
   mqtt::Session session_;
   ReconnectPolicy reconnect_;
   UpstreamFilters filters_;
+  UserSubscriptions users_;
+  FenceRounds fences_;
+  RetainedFetcher fetcher_;
+  std::vector<RetainedFetcher::Portion> awaiting_round_;  // fetched, and needing a fence
+  std::vector<RetainedFetcher::Portion> riding_;          // on the open round
+  std::unordered_map<std::uint64_t, PendingSurvey> surveys_;
+  std::uint64_t last_survey_ = 0;
   LinkStatus status_;
   BridgeCounters counters_;
 
-  std::string output_;
   std::uint64_t put_out_ = 0;  // bytes ever put into `output_`
   std::uint64_t written_ = 0;
   std::deque<Unwritten> unwritten_;  // QoS 0 publishes
@@ -140,6 +175,8 @@ class Bridge {
   std::deque<PublishDeadline> publish_deadlines_;
   std::unordered_map<mqtt::Token, std::vector<FilterId>> subscribes_;
   std::unordered_map<mqtt::Token, mqtt::TopicFilter> unsubscribes_;
+  mqtt::Token fence_subscribe_ = 0;
+  std::unordered_set<mqtt::Token> fence_publishes_;  // of QoS 1
 
   std::vector<WorkerQueue> workers_;
   std::deque<Unacknowledged> unacknowledged_;
@@ -148,8 +185,6 @@ class Bridge {
   mqtt::Effects effects_;
   std::vector<mqtt::SessionEvent> events_;  // scratch of `absorb`
   Instant open_at_ = kNever;
-  bool open_wish_ = false;
-  bool close_wish_ = false;
   bool attempting_ = false;  // a transport is wished for, opening, or open
   bool stopped_ = false;
   bool dropping_told_ = false;

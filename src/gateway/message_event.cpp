@@ -5,6 +5,7 @@
 
 #include "base/json_text.hpp"
 #include "base/utf8.hpp"
+#include "gateway/message_properties.hpp"
 
 namespace famemely::gateway {
 namespace {
@@ -56,6 +57,17 @@ MessageEvent make_message_event(const IncomingMessage& message) {
   // The arguments stand unchanged in the frame, close to its beginning.
   event.qos_place = static_cast<std::uint32_t>(event.frame.websocket_bytes().find(args) + digit);
   return event;
+}
+
+MessageEvent make_message_event(const mqtt::MessageReceived& message, bool retain, std::string_view timestamp) {
+  const std::string properties = message.properties.empty() ? std::string() : properties_json(message.properties);
+  return make_message_event({.topic = message.topic,
+                             .payload = message.payload,
+                             .qos = message.qos,
+                             .retain = retain,
+                             .timestamp = timestamp,
+                             .content_type = message.properties.content_type.value_or(std::string_view()),
+                             .properties_json = properties});
 }
 
 }  // namespace famemely::gateway

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 
+#include "protocol/mqtt/session_effects.hpp"
 #include "protocol/socketio/encoder.hpp"
 
 namespace famemely::gateway {
@@ -37,5 +38,8 @@ struct MessageEvent {
   std::uint32_t qos_place;
 };
 [[nodiscard]] MessageEvent make_message_event(const IncomingMessage& message);
+/// The same for what the MQTT session tells, its properties included.
+[[nodiscard]] MessageEvent make_message_event(const mqtt::MessageReceived& message, bool retain,
+                                              std::string_view timestamp);
 
 }  // namespace famemely::gateway

@@ -59,7 +59,9 @@ PermissionPolicy PermissionPolicy::built_in() {
       {.effect = Effect::deny, .publish = true, .topics = templates({"app/broadcast/#"})},
       {.effect = Effect::allow, .publish = true, .subscribe = true, .topics = templates({"#"})},
   };
+  // Where the link's fences are: its topic of choice, and the one that it falls back on.
   policy.reserved.push_back(*mqtt::TopicFilter::parse("$famemely/#"));
+  policy.reserved.push_back(*mqtt::TopicFilter::parse("famemely/fence/#"));
   return policy;
 }
 

@@ -1,13 +1,30 @@
 #include "gateway/ports.hpp"
 
+#include <iterator>
+#include <utility>
+
 namespace famemely::gateway {
 namespace {
 constexpr std::size_t kItemWeight = 128;
+constexpr std::size_t kListedWeight = 256;
 }  // namespace
 
+void Survey::add(Survey other) {
+  subscriptions.insert(subscriptions.end(), std::make_move_iterator(other.subscriptions.begin()),
+                       std::make_move_iterator(other.subscriptions.end()));
+  subscription_count += other.subscription_count;
+  connected_clients += other.connected_clients;
+  messages_in += other.messages_in;
+  messages_out += other.messages_out;
+  messages_dropped += other.messages_dropped;
+  publishes += other.publishes;
+}
+
 std::size_t weight(const LinkCommand& command) {
-  const auto* publish = std::get_if<PublishCommand>(&command);
-  return kItemWeight + (publish ? publish->message.payload.size() : 0);
+  if (const auto* publish = std::get_if<PublishCommand>(&command)) return kItemWeight + publish->message.payload.size();
+  if (const auto* reply = std::get_if<SurveyReply>(&command))
+    return kItemWeight + reply->part.subscriptions.size() * kListedWeight;
+  return kItemWeight;
 }
 
 std::size_t weight(const WorkerEvent& event) {

@@ -22,8 +22,14 @@ namespace famemely::gateway {
 /// A request of one worker to the link, counted up by that worker.
 using RequestId = std::uint64_t;
 using WorkerIndex = std::uint8_t;
-/// Workers are told apart by one bit each.
-inline constexpr std::size_t kWorkersMax = 64;
+/// Workers are told apart by one bit each; one bit is the link's own.
+inline constexpr std::size_t kWorkersMax = 63;
+/// Stands for the link where it asks something of itself.
+inline constexpr WorkerIndex kLink = 63;
+/// Messages from the broker, counted up from 1 in the order in which the link hands them out.
+using MessageSequence = std::uint64_t;
+/// Grants of filters to one worker, counted up by the link.
+using GrantNumber = std::uint64_t;
 
 /// What somebody wants published.
 struct OutgoingMessage {
@@ -36,6 +42,46 @@ struct OutgoingMessage {
   bool properties_asked = false;
 };
 
+/// A subscription of a user, made by REST: it delivers to every socket of the user, present and future.
+struct UserSubscription {
+  std::string id;
+  std::string user_id;
+  mqtt::TopicFilter filter;
+  std::uint8_t qos;  // what the broker granted, at most what was asked
+  WallTime created_at;
+};
+
+/// As the lists of subscriptions show it.
+struct ListedSubscription {
+  enum class Source : std::uint8_t { rest, socket };
+
+  std::string id;
+  std::string topic;
+  std::uint8_t qos;
+  std::string user_id;
+  WallTime created_at;
+  Source source;
+};
+
+/// What a survey is to find.
+struct SurveyScope {
+  bool subscriptions = false;            // else only their number
+  std::optional<std::string> user_id{};  // nothing: of everybody
+};
+
+/// What is true of one part of the gateway, or of all.
+struct Survey {
+  std::vector<ListedSubscription> subscriptions{};
+  std::uint64_t subscription_count = 0;  // within the scope
+  std::uint64_t connected_clients = 0;
+  std::uint64_t messages_in = 0;
+  std::uint64_t messages_out = 0;
+  std::uint64_t messages_dropped = 0;
+  std::uint64_t publishes = 0;
+
+  void add(Survey other);
+};
+
 // --- from a worker to the link ---
 
 /// Hold this filter upstream, at this quality of service at least. Answered by a SubscribeAnswer.
@@ -45,10 +91,12 @@ struct SubscribeCommand {
   mqtt::TopicFilter filter;
   std::uint8_t qos;
 };
-/// No client of this worker holds the filter any more.
+/// No client of this worker holds the filter any more. It does not count if another grant of this filter is on its way
+/// to the worker: that one makes the worker decide anew.
 struct ReleaseCommand {
   WorkerIndex worker;
   FilterId filter;
+  GrantNumber seen;  // the last grant of any filter that has come to the worker
 };
 /// Answered by a PublishAnswer.
 struct PublishCommand {
@@ -56,23 +104,99 @@ struct PublishCommand {
   RequestId request;
   OutgoingMessage message;
 };
-using LinkCommand = std::variant<SubscribeCommand, ReleaseCommand, PublishCommand>;
+/// The retained messages that match a filter which a socket of this worker has just got. Answered by RetainedMessages.
+struct RetainedCommand {
+  WorkerIndex worker;
+  RequestId request;
+  FilterId filter;
+  /// The last message that the worker had been given when the socket joined.
+  MessageSequence joined_at;
+};
+/// A subscription of a user, which delivers to all of the user's sockets. Answered by a UserSubscribeAnswer.
+struct UserSubscribeCommand {
+  WorkerIndex worker;
+  RequestId request;
+  std::string user_id;
+  mqtt::TopicFilter filter;
+  std::uint8_t qos;
+};
+/// Answered by a UserUnsubscribeAnswer.
+struct UserUnsubscribeCommand {
+  WorkerIndex worker;
+  RequestId request;
+  std::string user_id;
+  mqtt::TopicFilter filter;
+};
+/// The user's first socket on this worker is here, or the last one gone.
+struct UserPresenceCommand {
+  WorkerIndex worker;
+  std::string user_id;
+  bool present;
+};
+/// What do all workers hold? Answered by a SurveyAnswer.
+struct SurveyCommand {
+  WorkerIndex worker;
+  RequestId request;
+  SurveyScope scope;
+};
+struct SurveyReply {
+  WorkerIndex worker;
+  std::uint64_t survey;
+  Survey part;
+};
+using LinkCommand =
+    std::variant<SubscribeCommand, ReleaseCommand, PublishCommand, RetainedCommand, UserSubscribeCommand,
+                 UserUnsubscribeCommand, UserPresenceCommand, SurveyCommand, SurveyReply>;
 
 // --- from the link to a worker ---
 
-/// All filters that match one topic: shared by every message on it.
-using MatchList = std::shared_ptr<const std::vector<FilterId>>;
+/// A topic and all filters that match it: shared by every message on it.
+struct MatchedTopic {
+  std::string topic;
+  std::vector<FilterId> filters;
+};
+using MatchList = std::shared_ptr<const MatchedTopic>;
 
 /// A message for whoever holds one of the filters.
 struct Delivery {
   socketio::Frame frame;  // encoded for a receiver at `qos`
-  MatchList filters;
+  MatchList matched;
+  MessageSequence sequence;
   std::uint32_t qos_place;  // where in the frame's bytes the digit of `qos` stands
   std::uint8_t qos;
+  /// True if whoever gets it must not get an older retained message of the topic any more.
+  bool overtakes_retained;
 };
 struct Granted {
   FilterId filter;
   std::uint8_t qos;
+  GrantNumber number;
+  MessageSequence after = 0;  // the last message that the link had handed out, to whomever
+};
+/// A retained message, encoded for everybody who is to get it.
+struct RetainedMessage {
+  std::string topic;
+  socketio::Frame frame;
+  /// The last message of the topic that makes this one old to whoever was given it; 0 if there is none.
+  MessageSequence overtaken_at = 0;
+};
+/// What one fetch of retained messages has brought.
+struct RetainedList {
+  std::vector<RetainedMessage> messages;
+  /// The topics were fetched once more, by name, for those to whom the first fetch had brought something old: it is
+  /// they who get these, and nobody else.
+  bool second_time = false;
+
+  /// True for a socket that had joined then.
+  [[nodiscard]] bool is_for(const RetainedMessage& message, MessageSequence joined_at) const {
+    return (message.overtaken_at > joined_at) == second_time;
+  }
+};
+/// What was fetched for the requests. It stands in the queue where every older message has been before it.
+struct RetainedMessages {
+  std::vector<RequestId> requests;
+  std::shared_ptr<const RetainedList> list;
+  bool more;  // another list for the same requests follows
 };
 struct SubscribeAnswer {
   RequestId request;
@@ -97,7 +221,39 @@ struct LinkStatus {
 
   bool operator==(const LinkStatus&) const = default;
 };
-using WorkerEvent = std::variant<Delivery, SubscribeAnswer, PublishAnswer, FilterLost, LinkStatus>;
+struct UserSubscribeAnswer {
+  RequestId request;
+  Result<std::shared_ptr<const UserSubscription>, Error> outcome;
+};
+struct UserUnsubscribeAnswer {
+  RequestId request;
+  std::optional<Error> error;
+};
+/// The user's sockets on this worker hold this from now on.
+struct UserSubscribed {
+  std::shared_ptr<const UserSubscription> subscription;
+  Granted granted;
+};
+struct UserUnsubscribed {
+  std::shared_ptr<const UserSubscription> subscription;
+};
+/// The broker does not grant what the user had subscribed earlier.
+struct UserSubscriptionRefused {
+  std::shared_ptr<const UserSubscription> subscription;
+  Error error;
+};
+/// Answered by a SurveyReply.
+struct SurveyQuestion {
+  std::uint64_t survey;
+  std::shared_ptr<const SurveyScope> scope;
+};
+struct SurveyAnswer {
+  RequestId request;
+  std::shared_ptr<const Survey> survey;
+};
+using WorkerEvent = std::variant<Delivery, SubscribeAnswer, PublishAnswer, FilterLost, LinkStatus, RetainedMessages,
+                                 UserSubscribeAnswer, UserUnsubscribeAnswer, UserSubscribed, UserUnsubscribed,
+                                 UserSubscriptionRefused, SurveyQuestion, SurveyAnswer>;
 
 /// About the bytes that an item holds: what bounds the queues between threads.
 [[nodiscard]] std::size_t weight(const LinkCommand& command);

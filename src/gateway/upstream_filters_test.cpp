@@ -15,25 +15,31 @@ mqtt::TopicFilter filter(std::string_view text) { return *mqtt::TopicFilter::par
 /// A table with a broker that grants everything at once.
 class UpstreamFiltersTest : public testing::Test {
  protected:
+  UpstreamFiltersTest() { filters_.on_connected(false, true); }
+
   void ask(WorkerIndex worker, RequestId request, std::string_view text, std::uint8_t qos = 0, Instant now = kStart) {
-    filters_.ask({worker, request, filter(text), qos}, now, connected_);
+    filters_.ask({worker, request, filter(text), qos}, now + UpstreamFilters::kAskTimeout, connected_);
+  }
+  void release(WorkerIndex worker, FilterId id, bool connected = true) {
+    filters_.release({worker, id, last_seen_}, connected);
   }
 
-  /// What would be subscribed, as texts with the quality of service; each is granted.
+  /// What goes to the broker: `filter qos` for each SUBSCRIBE, `-filter` for each UNSUBSCRIBE. Everything is granted.
   std::vector<std::string> grant() {
     std::vector<std::string> asked;
-    for (const FilterId id : std::exchange(filters_.actions().subscribe, {})) {
+    for (const auto& action : std::exchange(filters_.actions().upstream, {})) {
+      if (const auto* gone = std::get_if<UpstreamFilters::Unsubscribe>(&action)) {
+        asked.push_back("-" + gone->filter.text());
+        continue;
+      }
+      const FilterId id = std::get<UpstreamFilters::Subscribe>(action).id;
       asked.push_back(filters_.filter(id).text() + " " + std::to_string(filters_.qos_to_ask(id)));
       filters_.on_subscribed(id, static_cast<mqtt::ReasonCode>(filters_.qos_to_ask(id)), "");
     }
     return asked;
   }
-
-  std::vector<std::string> unsubscribed() {
-    std::vector<std::string> texts;
-    for (const auto& each : std::exchange(filters_.actions().unsubscribe, {})) texts.push_back(each.text());
-    return texts;
-  }
+  /// The filter that the next SUBSCRIBE is for.
+  FilterId asked_first() { return std::get<UpstreamFilters::Subscribe>(filters_.actions().upstream.front()).id; }
 
   /// Answers as `worker/request=qos` or `worker/request!status`.
   std::vector<std::string> answers() {
@@ -43,7 +49,10 @@ class UpstreamFiltersTest : public testing::Test {
         texts.push_back(std::to_string(worker) + "/" + std::to_string(answer->request) +
                         (answer->outcome ? "=" + std::to_string(answer->outcome->qos)
                                          : "!" + std::to_string(answer->outcome.error().status())));
-        if (answer->outcome) last_granted_ = answer->outcome->filter;
+        if (answer->outcome) {
+          last_granted_ = answer->outcome->filter;
+          last_seen_ = answer->outcome->number;
+        }
       } else if (const auto* lost = std::get_if<FilterLost>(&event)) {
         texts.push_back("lost " + std::to_string(lost->error.status()));
       }
@@ -55,6 +64,7 @@ class UpstreamFiltersTest : public testing::Test {
   UpstreamFilters filters_;
   bool connected_ = true;
   FilterId last_granted_ = 0;
+  GrantNumber last_seen_ = 0;
 };
 
 TEST_F(UpstreamFiltersTest, SubscribesAFilterOnceForAllWorkers) {
@@ -73,22 +83,22 @@ TEST_F(UpstreamFiltersTest, UnsubscribesWhenTheLastWorkerLeaves) {
   ask(1, 1, "a");
   grant();
   answers();
-  filters_.release({0, last_granted_}, true);
-  EXPECT_EQ(unsubscribed(), Texts{});
-  filters_.release({1, last_granted_}, true);
-  EXPECT_EQ(unsubscribed(), Texts{"a"});
-  EXPECT_TRUE(filters_.match("a").filters->empty());
+  release(0, last_granted_);
+  EXPECT_EQ(grant(), Texts{});
+  release(1, last_granted_);
+  EXPECT_EQ(grant(), Texts{"-a"});
+  EXPECT_TRUE(filters_.match("a").matched->filters.empty());
 }
 
 TEST_F(UpstreamFiltersTest, AHigherQosIsAskedForUnderTheSameNumber) {
   ask(0, 1, "a", 0);
   grant();
   answers();
-  const std::uint32_t number = filters_.match("a").leader;
+  const std::uint32_t number = filters_.match("a").leader(Stream::qos_0);
   ask(0, 2, "a", 2);
   EXPECT_EQ(grant(), Texts{"a 2"});
   EXPECT_EQ(answers(), Texts{"0/2=2"});
-  EXPECT_EQ(filters_.match("a").leader, number);
+  EXPECT_EQ(filters_.match("a").leader(Stream::qos_0), number);
 }
 
 TEST_F(UpstreamFiltersTest, TheOldestMatchingFilterLeads) {
@@ -96,8 +106,8 @@ TEST_F(UpstreamFiltersTest, TheOldestMatchingFilterLeads) {
   ask(1, 1, "s/t");
   grant();
   answers();
-  EXPECT_EQ(filters_.match("s/t").leader, 1U);
-  EXPECT_EQ(filters_.match("s/t").filters->size(), 2U);
+  EXPECT_EQ(filters_.match("s/t").leader(Stream::qos_0), 1U);
+  EXPECT_EQ(filters_.match("s/t").matched->filters.size(), 2U);
   EXPECT_EQ(filters_.match("s/t").workers, 0b11U);
   EXPECT_EQ(filters_.match("s/u").workers, 0b01U);
 }
@@ -111,28 +121,151 @@ TEST_F(UpstreamFiltersTest, OverlappingFiltersAreHeldAtTheHighestQos) {
   EXPECT_EQ(grant(), Texts{"s/+ 2"});
 }
 
-TEST_F(UpstreamFiltersTest, ALeaderThatNobodyHoldsStaysWhileOthersOverlapIt) {
-  ask(0, 1, "s/#");
+TEST_F(UpstreamFiltersTest, RaisingOneFilterRaisesAllThatAreTiedToIt) {
+  ask(0, 1, "a/+", 0);
+  ask(0, 2, "+/b", 0);
+  grant();
+  ask(0, 3, "a/c", 1);  // overlaps the first alone, which overlaps the second
+  EXPECT_EQ(grant(), (Texts{"a/+ 1", "+/b 1", "a/c 1"}));
+}
+
+TEST_F(UpstreamFiltersTest, GivingUpAndAskingAgainInOneTurnKeepsTheOrder) {
+  ask(0, 1, "a");
   grant();
   answers();
-  const FilterId wide = last_granted_;
-  ask(0, 2, "s/t");
+  release(0, last_granted_);
+  ask(0, 2, "a");
+  EXPECT_EQ(grant(), (Texts{"-a", "a 0"}));
+}
+
+TEST_F(UpstreamFiltersTest, AReleaseDoesNotCountWhileAGrantIsOnItsWay) {
+  ask(0, 1, "a");
   grant();
   answers();
-  const FilterId narrow = last_granted_;
-  filters_.release({0, wide}, true);
-  EXPECT_EQ(unsubscribed(), Texts{});
-  EXPECT_EQ(filters_.match("s/t").leader, 1U);
-  filters_.release({0, narrow}, true);
-  Texts gone = unsubscribed();
+  const GrantNumber on_its_way = filters_.hold(last_granted_, 0, 0).number;
+  release(0, last_granted_);
+  EXPECT_EQ(filters_.match("a").workers, 1U);
+  last_seen_ = on_its_way;
+  release(0, last_granted_);
+  EXPECT_EQ(grant(), Texts{"-a"});
+}
+
+/// `s/#` of worker 0, older than `s/t` of worker 1; the older one is left.
+class GivingUpTest : public UpstreamFiltersTest {
+ protected:
+  GivingUpTest() {
+    ask(0, 1, "s/#");
+    grant();
+    answers();
+    wide_ = last_granted_;
+    ask(1, 2, "s/t");
+    grant();
+    answers();
+    narrow_ = last_granted_;
+    release(0, wide_);
+  }
+  std::uint32_t leader(Stream stream) { return filters_.match("s/t").leader(stream); }
+
+  FilterId wide_;
+  FilterId narrow_;
+};
+
+TEST_F(GivingUpTest, ALeaderGoesOnUntilTheFenceOfEachStream) {
+  EXPECT_EQ(grant(), Texts{});
+  ASSERT_TRUE(filters_.wants_round());
+  ASSERT_TRUE(filters_.begin_round());
+  EXPECT_EQ(leader(Stream::qos_0), 1U);
+  filters_.on_fence(Stream::qos_0);
+  EXPECT_EQ(leader(Stream::qos_0), 2U);
+  EXPECT_EQ(leader(Stream::qos_1_and_2), 1U);
+  filters_.on_fence(Stream::qos_1_and_2);
+  EXPECT_EQ(leader(Stream::qos_1_and_2), 2U);
+  EXPECT_EQ(grant(), Texts{});
+  filters_.end_round();
+  EXPECT_EQ(grant(), Texts{"-s/#"});
+  EXPECT_FALSE(filters_.wants_round());
+}
+
+TEST_F(GivingUpTest, WhoComesBackBeforeTheFirstFenceKeepsTheFilter) {
+  ASSERT_TRUE(filters_.begin_round());
+  ask(0, 3, "s/#");
+  EXPECT_EQ(answers(), Texts{"0/3=0"});
+  filters_.on_fence(Stream::qos_0);
+  filters_.on_fence(Stream::qos_1_and_2);
+  filters_.end_round();
+  EXPECT_EQ(grant(), Texts{});
+  EXPECT_EQ(leader(Stream::qos_0), 1U);
+}
+
+TEST_F(GivingUpTest, WhoComesBackAfterItWaitsAndGetsANewNumber) {
+  ASSERT_TRUE(filters_.begin_round());
+  filters_.on_fence(Stream::qos_0);
+  ask(0, 3, "s/#");
+  EXPECT_EQ(answers(), Texts{});
+  filters_.on_fence(Stream::qos_1_and_2);
+  filters_.end_round();
+  EXPECT_EQ(grant(), (Texts{"-s/#", "s/# 0"}));
+  EXPECT_EQ(answers(), Texts{"0/3=0"});
+  EXPECT_EQ(filters_.number(last_granted_), 3U);
+  EXPECT_EQ(leader(Stream::qos_0), 2U);
+}
+
+TEST_F(GivingUpTest, NothingIsToBeGivenUpOnceTheOthersHaveGone) {
+  release(1, narrow_);
+  Texts gone = grant();
   std::ranges::sort(gone);
-  EXPECT_EQ(gone, (Texts{"s/#", "s/t"}));
+  EXPECT_EQ(gone, (Texts{"-s/#", "-s/t"}));
+  EXPECT_FALSE(filters_.wants_round());
   EXPECT_EQ(filters_.size(), 0U);
+}
+
+TEST_F(GivingUpTest, FiltersThatOverlapEachOtherGoInDifferentRounds) {
+  ask(0, 4, "s/+");
+  grant();
+  answers();
+  const FilterId middle = last_granted_;
+  ask(2, 5, "#");
+  grant();
+  answers();
+  release(1, narrow_);
+  release(0, middle);
+  ASSERT_TRUE(filters_.begin_round());
+  filters_.on_fence(Stream::qos_0);
+  filters_.on_fence(Stream::qos_1_and_2);
+  filters_.end_round();
+  EXPECT_EQ(grant(), Texts{"-s/#"});
+  EXPECT_TRUE(filters_.wants_round());
+}
+
+TEST_F(GivingUpTest, AnAbandonedRoundLeavesTheLeaderInItsPlace) {
+  ASSERT_TRUE(filters_.begin_round());
+  filters_.on_disconnected();
+  filters_.on_connected(true, true);
+  filters_.abandon_round();
+  EXPECT_EQ(leader(Stream::qos_0), 1U);
+  EXPECT_TRUE(filters_.wants_round());
+}
+
+TEST_F(GivingUpTest, ALostSessionForgetsIt) {
+  ASSERT_TRUE(filters_.begin_round());
+  filters_.on_fence(Stream::qos_0);
+  filters_.on_disconnected();
+  filters_.on_connected(false, true);
+  EXPECT_EQ(grant(), Texts{"s/t 0"});
+  EXPECT_FALSE(filters_.wants_round());
+}
+
+TEST_F(GivingUpTest, TheYoungestOfAllGoesAtOnce) {
+  ask(2, 3, "s/+");
+  grant();
+  answers();
+  release(2, last_granted_);
+  EXPECT_EQ(grant(), Texts{"-s/+"});
 }
 
 TEST_F(UpstreamFiltersTest, ARefusalIsTheAskersAloneAndIsNotKept) {
   ask(0, 1, "secret");
-  const FilterId id = filters_.actions().subscribe.front();
+  const FilterId id = asked_first();
   filters_.on_subscribed(id, mqtt::ReasonCode::not_authorized, "");
   EXPECT_EQ(answers(), Texts{"0/1!403"});
   EXPECT_EQ(filters_.size(), 0U);
@@ -146,7 +279,7 @@ TEST_F(UpstreamFiltersTest, AnAskWaitsForTheBrokerTenSeconds) {
   ask(0, 2, "b", 0, kStart + seconds(5));
   filters_.expire(kStart + seconds(10), false);
   EXPECT_EQ(answers(), Texts{"0/1!503"});
-  filters_.on_connected(false);
+  filters_.on_connected(false, true);
   EXPECT_EQ(grant(), Texts{"b 0"});
   EXPECT_EQ(answers(), Texts{"0/2=0"});
 }
@@ -157,10 +290,10 @@ TEST_F(UpstreamFiltersTest, ALostSessionIsAskedForAgainInTheOldOrder) {
   grant();
   answers();
   filters_.on_disconnected();
-  filters_.on_connected(false);
+  filters_.on_connected(false, true);
   EXPECT_EQ(grant(), (Texts{"a 0", "b 0"}));
-  EXPECT_EQ(filters_.match("a").leader, 1U);
-  EXPECT_EQ(filters_.match("b").leader, 2U);
+  EXPECT_EQ(filters_.match("a").leader(Stream::qos_0), 1U);
+  EXPECT_EQ(filters_.match("b").leader(Stream::qos_0), 2U);
   EXPECT_EQ(filters_.match("a").workers, 1U) << "those who held it hold it still";
 }
 
@@ -168,7 +301,7 @@ TEST_F(UpstreamFiltersTest, AResumedSessionIsAskedForNothing) {
   ask(0, 1, "a");
   grant();
   filters_.on_disconnected();
-  filters_.on_connected(true);
+  filters_.on_connected(true, true);
   EXPECT_EQ(grant(), Texts{});
 }
 
@@ -177,8 +310,8 @@ TEST_F(UpstreamFiltersTest, WhatIsRefusedLaterIsTakenFromItsHolders) {
   grant();
   answers();
   filters_.on_disconnected();
-  filters_.on_connected(false);
-  const FilterId id = filters_.actions().subscribe.front();
+  filters_.on_connected(false, true);
+  const FilterId id = asked_first();
   filters_.on_subscribed(id, mqtt::ReasonCode::quota_exceeded, "");
   EXPECT_EQ(answers(), Texts{"lost 502"});
   EXPECT_EQ(filters_.size(), 0U);
@@ -189,16 +322,16 @@ TEST_F(UpstreamFiltersTest, LeavingWhileTheBrokerIsAwayIsDoneOnTheNextConnection
   grant();
   answers();
   filters_.on_disconnected();
-  filters_.release({0, last_granted_}, false);
-  filters_.on_connected(true);
-  EXPECT_EQ(unsubscribed(), Texts{"a"});
+  release(0, last_granted_, false);
+  filters_.on_connected(true, true);
+  EXPECT_EQ(grant(), Texts{"-a"});
 }
 
 TEST_F(UpstreamFiltersTest, ATopicThatNobodyHoldsMatchesNothing) {
   ask(0, 1, "a/+");
   grant();
-  EXPECT_TRUE(filters_.match("b").filters->empty());
-  EXPECT_EQ(filters_.match("b").leader, 0U);
+  EXPECT_TRUE(filters_.match("b").matched->filters.empty());
+  EXPECT_EQ(filters_.match("b").leader(Stream::qos_0), 0U);
 }
 
 }  // namespace

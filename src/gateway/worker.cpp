@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gateway/message_event.hpp"
+#include "gateway/uuid.hpp"
 
 namespace famemely::gateway {
 
@@ -25,6 +26,7 @@ void Worker::add_client(socketio::SocketId socket, std::shared_ptr<const Identit
   clients_[socket.slot] = Client{
       .socket = socket, .identity = std::move(identity), .permissions = std::move(permissions), .subscriptions = {}};
   ++client_count_;
+  add_socket_of_user(clients_[socket.slot]);
 }
 
 Client* Worker::find(socketio::SocketId socket) {
@@ -37,6 +39,8 @@ void Worker::remove_client(socketio::SocketId socket) {
   Client* client = find(socket);
   if (!client) return;
   while (!client->subscriptions.empty()) leave(*client, client->subscriptions.size() - 1);
+  remove_socket_of_user(*client);
+  replays_.remove(socket.slot);
   *client = Client{};
   --client_count_;
 }
@@ -50,7 +54,7 @@ RequestId Worker::publish(OutgoingMessage message) {
     outcomes_.push_back(PublishOutcome{request, Error{ErrorCode::unavailable, "MQTT client is not connected"}});
     return request;
   }
-  publishes_.emplace(request, message.qos);
+  awaited_.insert(request);
   commands_.push_back(PublishCommand{options_.index, request, std::move(message)});
   return request;
 }
@@ -98,8 +102,22 @@ RequestId Worker::unsubscribe(socketio::SocketId socket, const mqtt::TopicFilter
 void Worker::leave(Client& client, std::size_t subscription) {
   const Subscription left = std::move(client.subscriptions[subscription]);
   client.subscriptions.erase(client.subscriptions.begin() + static_cast<std::ptrdiff_t>(subscription));
-  index_.leave(left.filter_id, client.socket.slot);
-  release_unheld(left.filter);
+  settle_membership(client, left.filter, left.filter_id);
+}
+
+/// A client that holds a filter itself and by its user is one member, at the higher quality of service.
+void Worker::settle_membership(const Client& client, const mqtt::TopicFilter& filter, FilterId id) {
+  const Subscription* own = client.find(filter);
+  const UserHere::Held* of_user = held_by_user(client, filter);
+  if (own || of_user) {
+    constexpr std::uint8_t kNothing = 0;
+    index_.join(id, client.socket.slot,
+                std::max(own ? own->qos : kNothing, of_user ? of_user->subscription->qos : kNothing));
+    return;
+  }
+  index_.leave(id, client.socket.slot);
+  replays_.stop(client.socket.slot, id);
+  release_unheld(filter);
 }
 
 void Worker::release_unheld(const mqtt::TopicFilter& filter) {
@@ -108,21 +126,7 @@ void Worker::release_unheld(const mqtt::TopicFilter& filter) {
   const FilterId id = held->second.id;
   if (id != 0 && index_.has_members(id)) return;
   held_.erase(held);
-  if (id != 0) commands_.push_back(ReleaseCommand{options_.index, id});
-}
-
-std::string Worker::make_id() {
-  // A version 4 UUID (RFC 9562 section 5.4).
-  std::uint8_t bytes[16];
-  random_.fill(bytes);
-  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0F) | 0x40);
-  bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3F) | 0x80);
-  std::string id;
-  for (std::size_t i = 0; i < sizeof bytes; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) id.push_back('-');
-    fmt::format_to(std::back_inserter(id), "{:02x}", bytes[i]);
-  }
-  return id;
+  if (id != 0) commands_.push_back(ReleaseCommand{options_.index, id, last_grant_});
 }
 
 // --- answers ---
@@ -131,12 +135,31 @@ void Worker::on_link_event(WorkerEvent& event, Now now, socketio::Effects& effec
   if (const auto* delivery = std::get_if<Delivery>(&event)) return deliver(*delivery, now, effects);
   if (auto* subscribe_answer = std::get_if<SubscribeAnswer>(&event)) return on_subscribe_answer(*subscribe_answer, now);
   if (auto* publish_answer = std::get_if<PublishAnswer>(&event)) {
-    if (publishes_.erase(publish_answer->request))
+    if (awaited_.erase(publish_answer->request))
       outcomes_.push_back(PublishOutcome{publish_answer->request, std::move(publish_answer->error)});
-    return;
+  } else if (const auto* retained = std::get_if<RetainedMessages>(&event)) {
+    on_retained(*retained);
+  } else if (const auto* lost = std::get_if<FilterLost>(&event)) {
+    on_filter_lost(*lost);
+  } else if (auto* status = std::get_if<LinkStatus>(&event)) {
+    link_status_ = std::move(*status);
+  } else if (const auto* subscribed = std::get_if<UserSubscribed>(&event)) {
+    on_user_subscribed(*subscribed);
+  } else if (const auto* unsubscribed = std::get_if<UserUnsubscribed>(&event)) {
+    on_user_unsubscribed(*unsubscribed->subscription);
+  } else if (const auto* refused = std::get_if<UserSubscriptionRefused>(&event)) {
+    on_user_subscription_refused(*refused);
+  } else if (auto* user_answer = std::get_if<UserSubscribeAnswer>(&event)) {
+    if (awaited_.erase(user_answer->request))
+      outcomes_.push_back(UserSubscribeOutcome{user_answer->request, std::move(user_answer->outcome)});
+  } else if (auto* left_answer = std::get_if<UserUnsubscribeAnswer>(&event)) {
+    if (awaited_.erase(left_answer->request))
+      outcomes_.push_back(UnsubscribeOutcome{left_answer->request, std::move(left_answer->error)});
+  } else if (const auto* question = std::get_if<SurveyQuestion>(&event)) {
+    answer_survey(*question);
+  } else if (auto* survey = std::get_if<SurveyAnswer>(&event)) {
+    if (awaited_.erase(survey->request)) outcomes_.push_back(SurveyOutcome{survey->request, std::move(survey->survey)});
   }
-  if (const auto* lost = std::get_if<FilterLost>(&event)) return on_filter_lost(*lost);
-  if (auto* status = std::get_if<LinkStatus>(&event)) link_status_ = std::move(*status);
 }
 
 void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
@@ -146,7 +169,10 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
   asks_.erase(found);
   HeldFilter& held = held_[ask.filter.text()];
   --held.asks;
-  if (answer.outcome) held.id = answer.outcome->filter;
+  if (answer.outcome) {
+    held.id = answer.outcome->filter;
+    note_grant(*answer.outcome);
+  }
 
   if (Client* client = find(ask.socket)) {
     --client->asks;
@@ -154,14 +180,15 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
       outcomes_.push_back(SubscribeOutcome{answer.request, failure(std::move(answer.outcome.error()))});
     } else {
       const std::uint8_t qos = std::min(ask.qos, answer.outcome->qos);
-      index_.join(held.id, ask.socket.slot, qos);
       auto existing = std::ranges::find(client->subscriptions, ask.filter, &Subscription::filter);
       if (existing == client->subscriptions.end()) {
-        client->subscriptions.push_back({make_id(), ask.filter, held.id, qos, now.wall});
+        client->subscriptions.push_back({make_uuid(random_), ask.filter, held.id, qos, now.wall});
         existing = client->subscriptions.end() - 1;
       }
       existing->qos = qos;
+      settle_membership(*client, ask.filter, held.id);
       outcomes_.push_back(SubscribeOutcome{answer.request, *existing});
+      ask_retained(ask.socket, held.id);
     }
     for (const RequestId request : ask.then_unsubscribe) {
       std::optional<Error> error;
@@ -175,6 +202,12 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
   release_unheld(ask.filter);
 }
 
+/// Messages up to the grant went to others, if to anybody, though this worker may not have seen them.
+void Worker::note_grant(const Granted& granted) {
+  last_grant_ = granted.number;
+  last_message_ = std::max(last_message_, granted.after);
+}
+
 void Worker::on_filter_lost(const FilterLost& lost) {
   for_each_client([&](Client& client) {
     const auto found = std::ranges::find(client.subscriptions, lost.filter, &Subscription::filter_id);
@@ -182,17 +215,22 @@ void Worker::on_filter_lost(const FilterLost& lost) {
     outcomes_.push_back(SubscriptionLost{client.socket, found->filter, lost.error});
     leave(client, static_cast<std::size_t>(found - client.subscriptions.begin()));
   });
+  for (auto& [user_id, user] : users_) {
+    const auto found = std::ranges::find(user.subscriptions, lost.filter, &UserHere::Held::filter);
+    if (found != user.subscriptions.end())
+      drop_user_subscription(user, static_cast<std::size_t>(found - user.subscriptions.begin()), &lost.error);
+  }
 }
 
 void Worker::on_link_full(std::vector<LinkCommand>& commands) {
-  std::vector<LinkCommand> kept;  // subscriptions and releases wait until there is room
+  std::vector<LinkCommand> kept;  // all others wait until there is room
   for (LinkCommand& command : commands) {
     const auto* publish = std::get_if<PublishCommand>(&command);
     if (!publish) {
       kept.push_back(std::move(command));
       continue;
     }
-    publishes_.erase(publish->request);
+    awaited_.erase(publish->request);
     outcomes_.push_back(PublishOutcome{publish->request, Error{ErrorCode::unavailable, "The gateway is overloaded"}});
   }
   commands.swap(kept);
@@ -201,11 +239,14 @@ void Worker::on_link_full(std::vector<LinkCommand>& commands) {
 // --- messages ---
 
 void Worker::deliver(const Delivery& delivery, Now now, socketio::Effects& effects) {
-  index_.for_each_recipient(*delivery.filters, [&](ClientSlot slot, std::uint8_t subscribed_qos) {
+  last_message_ = delivery.sequence;
+  const bool overtakes = delivery.overtakes_retained && !replays_.empty();
+  index_.for_each_recipient(delivery.matched->filters, [&](ClientSlot slot, std::uint8_t subscribed_qos) {
     const std::uint8_t qos = std::min(subscribed_qos, delivery.qos);
     switch (server_.emit(clients_[slot].socket, qos == delivery.qos ? delivery.frame : frame_at(delivery, qos))) {
       case socketio::EmitResult::queued:
         ++counters_.messages_out;
+        if (overtakes) replays_.on_live_message(slot, delivery.matched->topic);
         break;
       case socketio::EmitResult::full:
         on_queue_full(slot, qos);
@@ -244,9 +285,11 @@ const socketio::Frame& Worker::frame_at(const Delivery& delivery, std::uint8_t q
 
 void Worker::on_queue_drained(socketio::SocketId socket) {
   Client* client = find(socket);
-  if (!client || client->dropped == 0) return;
-  const std::uint64_t count = std::exchange(client->dropped, 0);
-  server_.emit(socket, socketio::make_event_frame(kNamespace, "mqtt:dropped", fmt::format("{{\"count\":{}}}", count)));
+  if (!client) return;
+  if (const std::uint64_t count = std::exchange(client->dropped, 0); count > 0)
+    server_.emit(socket,
+                 socketio::make_event_frame(kNamespace, "mqtt:dropped", fmt::format("{{\"count\":{}}}", count)));
+  go_on_with_replay(socket);
 }
 
 void Worker::emit_or_close(socketio::SocketId socket, const socketio::Frame& frame, Now now,
@@ -254,6 +297,47 @@ void Worker::emit_or_close(socketio::SocketId socket, const socketio::Frame& fra
   if (server_.emit(socket, frame) != socketio::EmitResult::full) return;
   ++counters_.slow_consumers;
   server_.close_transport(socket, socketio::DisconnectReason::slow_consumer, now, effects);
+}
+
+// --- retained messages ---
+
+void Worker::ask_retained(socketio::SocketId socket, FilterId filter) {
+  const RequestId request = ++last_request_;
+  retained_asks_.emplace(request, RetainedAsk{socket, filter, last_message_});
+  commands_.push_back(RetainedCommand{options_.index, request, filter, last_message_});
+}
+
+void Worker::on_retained(const RetainedMessages& retained) {
+  for (const RequestId request : retained.requests) {
+    const auto found = retained_asks_.find(request);
+    if (found == retained_asks_.end()) continue;
+    const RetainedAsk ask = found->second;
+    if (!retained.more) retained_asks_.erase(found);
+    // Who has left the filter meanwhile is no member any more; who came back to it asks anew.
+    if (retained.list->messages.empty() || !find(ask.socket) || !index_.is_member(ask.filter, ask.socket.slot))
+      continue;
+    replays_.add(ask.socket.slot, ask.filter, retained.list, ask.joined_at);
+    go_on_with_replay(ask.socket);
+  }
+}
+
+void Worker::go_on_with_replay(socketio::SocketId socket) {
+  while (const RetainedMessage* message = replays_.next(socket.slot)) {
+    const std::size_t queued = server_.queued_bytes(socket);
+    if (queued >= options_.replay_bytes) return server_.tell_when_drained(socket);
+    switch (server_.emit(socket, message->frame)) {
+      case socketio::EmitResult::queued:
+        ++counters_.messages_out;
+        break;
+      case socketio::EmitResult::full:
+        if (queued > 0) return server_.tell_when_drained(socket);
+        ++counters_.messages_dropped;  // it would not fit into an empty queue either
+        break;
+      case socketio::EmitResult::gone:
+        return;
+    }
+    replays_.pop(socket.slot);
+  }
 }
 
 }  // namespace famemely::gateway

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "gateway/identity.hpp"
 #include "gateway/permissions.hpp"
 #include "gateway/ports.hpp"
+#include "gateway/replays.hpp"
 #include "gateway/subscription_index.hpp"
 #include "protocol/socketio/server.hpp"
 
@@ -22,9 +24,11 @@ namespace famemely::gateway {
 struct WorkerOptions {
   WorkerIndex index = 0;
   std::size_t subscriptions_per_socket_max = 1000;
+  /// Of a replay of retained messages, so much is queued for a client at once.
+  std::size_t replay_bytes = 65'536;
 };
 
-/// A client's hold on a filter.
+/// A client's own hold on a filter.
 struct Subscription {
   std::string id;
   mqtt::TopicFilter filter;
@@ -50,21 +54,31 @@ struct SubscribeOutcome {
   RequestId request;
   Result<Subscription, Error> result;
 };
+struct UserSubscribeOutcome {
+  RequestId request;
+  Result<std::shared_ptr<const UserSubscription>, Error> result;
+};
+/// Of a socket's subscription or a user's.
 struct UnsubscribeOutcome {
   RequestId request;
   std::optional<Error> error;
+};
+struct SurveyOutcome {
+  RequestId request;
+  std::shared_ptr<const Survey> survey;
 };
 struct PublishOutcome {
   RequestId request;
   std::optional<Error> error;
 };
-/// A subscription that its holder has lost.
+/// A subscription that delivers to this socket no more.
 struct SubscriptionLost {
   socketio::SocketId socket;
   mqtt::TopicFilter filter;
   Error error;
 };
-using Outcome = std::variant<SubscribeOutcome, UnsubscribeOutcome, PublishOutcome, SubscriptionLost>;
+using Outcome = std::variant<SubscribeOutcome, UserSubscribeOutcome, UnsubscribeOutcome, PublishOutcome, SurveyOutcome,
+                             SubscriptionLost>;
 
 struct WorkerCounters {
   std::uint64_t messages_out = 0;      // deliveries queued for sockets
@@ -90,9 +104,20 @@ class Worker {
       if (client.identity) visit(client);
   }
 
+  /// Answered by a PublishOutcome.
   RequestId publish(OutgoingMessage message);
+  /// A socket's own subscription. Answered by a SubscribeOutcome.
   RequestId subscribe(socketio::SocketId socket, const mqtt::TopicFilter& filter, std::uint8_t qos);
+  /// Answered by an UnsubscribeOutcome: 404 if the socket itself holds no such filter.
   RequestId unsubscribe(socketio::SocketId socket, const mqtt::TopicFilter& filter);
+  /// A subscription of the user, for all of the user's sockets, on whatever worker. Answered by a UserSubscribeOutcome.
+  RequestId subscribe_user(const std::string& user_id, const mqtt::TopicFilter& filter, std::uint8_t qos);
+  /// Answered by an UnsubscribeOutcome: 404 if the user has no such subscription.
+  RequestId unsubscribe_user(const std::string& user_id, const mqtt::TopicFilter& filter);
+  /// What the whole gateway holds. Answered by a SurveyOutcome.
+  RequestId survey(SurveyScope scope);
+  /// The user's subscriptions that deliver to this client, its own ones not among them.
+  [[nodiscard]] std::vector<std::shared_ptr<const UserSubscription>> user_subscriptions(const Client& client) const;
 
   void on_link_event(WorkerEvent& event, Now now, socketio::Effects& effects);
   void on_link_full(std::vector<LinkCommand>& commands);
@@ -106,7 +131,8 @@ class Worker {
   [[nodiscard]] std::vector<LinkCommand>& commands() { return commands_; }
   /// What has been decided since the last look; the caller empties it.
   [[nodiscard]] std::vector<Outcome>& outcomes() { return outcomes_; }
-  [[nodiscard]] bool idle() const { return asks_.empty() && publishes_.empty(); }
+  /// True once nobody waits for an answer of the link.
+  [[nodiscard]] bool idle() const { return asks_.empty() && awaited_.empty(); }
 
  private:
   struct Ask {
@@ -120,15 +146,48 @@ class Worker {
     FilterId id = 0;  // 0: not known yet
     std::uint32_t asks = 0;
   };
+  /// A user with sockets on this worker.
+  struct UserHere {
+    struct Held {
+      std::shared_ptr<const UserSubscription> subscription;
+      FilterId filter;
+    };
+    std::vector<socketio::SocketId> sockets;
+    std::vector<Held> subscriptions;
+  };
+  struct RetainedAsk {
+    socketio::SocketId socket;
+    FilterId filter;
+    MessageSequence joined_at;
+  };
 
   void deliver(const Delivery& delivery, Now now, socketio::Effects& effects);
   void on_queue_full(ClientSlot slot, std::uint8_t qos);
   const socketio::Frame& frame_at(const Delivery& delivery, std::uint8_t qos);
   void on_subscribe_answer(SubscribeAnswer& answer, Now now);
+  void note_grant(const Granted& granted);
   void on_filter_lost(const FilterLost& lost);
+
+  // What a client holds: by itself, and by its user.
+  void settle_membership(const Client& client, const mqtt::TopicFilter& filter, FilterId id);
+  [[nodiscard]] const UserHere::Held* held_by_user(const Client& client, const mqtt::TopicFilter& filter) const;
   void leave(Client& client, std::size_t subscription);
   void release_unheld(const mqtt::TopicFilter& filter);
-  std::string make_id();
+
+  // Users (worker_users.cpp).
+  void add_socket_of_user(const Client& client);
+  void remove_socket_of_user(const Client& client);
+  void on_user_subscribed(const UserSubscribed& subscribed);
+  void on_user_unsubscribed(const UserSubscription& subscription);
+  void on_user_subscription_refused(const UserSubscriptionRefused& refused);
+  /// Ends the user's hold and tells those who had it, if there is something to tell.
+  void drop_user_subscription(UserHere& user, std::size_t place, const Error* why);
+  void answer_survey(const SurveyQuestion& question);
+
+  // Retained messages.
+  void ask_retained(socketio::SocketId socket, FilterId filter);
+  void on_retained(const RetainedMessages& retained);
+  void go_on_with_replay(socketio::SocketId socket);
 
   WorkerOptions options_;
   socketio::Server& server_;
@@ -137,9 +196,14 @@ class Worker {
   std::size_t client_count_ = 0;
   SubscriptionIndex index_;
   std::unordered_map<std::string, HeldFilter> held_;  // by the filter's text
+  std::unordered_map<std::string, UserHere> users_;
+  Replays replays_;
   std::unordered_map<RequestId, Ask> asks_;
-  std::unordered_map<RequestId, std::uint8_t> publishes_;
+  std::unordered_map<RequestId, RetainedAsk> retained_asks_;
+  std::unordered_set<RequestId> awaited_;  // publishes, and what is asked of the link for users
   RequestId last_request_ = 0;
+  GrantNumber last_grant_ = 0;
+  MessageSequence last_message_ = 0;  // given to this worker, or past when it was granted something
   LinkStatus link_status_;
   WorkerCounters counters_;
   std::vector<LinkCommand> commands_;

@@ -1,0 +1,106 @@
+/// The part of the bridge that does what the workers ask of it.
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/bridge.hpp"
+
+namespace famemely::gateway {
+
+void Bridge::on_commands(std::vector<LinkCommand>& commands, Now now) {
+  for (LinkCommand& command : commands) {
+    handle(command, now);
+    // What one asks for may be there already, and the next one's answer must not come before it.
+    queue_filter_events(now);
+    for (auto& [worker, event] : std::exchange(users_.events(), {})) queue(worker, std::move(event));
+  }
+  absorb(now);
+}
+
+void Bridge::handle(LinkCommand& command, Now now) {
+  const bool connected = session_.connected();
+  if (auto* to_publish = std::get_if<PublishCommand>(&command))
+    publish(*to_publish, now);
+  else if (const auto* to_subscribe = std::get_if<SubscribeCommand>(&command))
+    filters_.ask(*to_subscribe, now.instant + UpstreamFilters::kAskTimeout, connected);
+  else if (const auto* to_release = std::get_if<ReleaseCommand>(&command))
+    filters_.release(*to_release, connected);
+  else if (const auto* to_fetch = std::get_if<RetainedCommand>(&command))
+    fetch_retained(*to_fetch);
+  else if (const auto* user_subscribe = std::get_if<UserSubscribeCommand>(&command))
+    users_.subscribe(*user_subscribe, now.instant, connected);
+  else if (const auto* user_unsubscribe = std::get_if<UserUnsubscribeCommand>(&command))
+    users_.unsubscribe(*user_unsubscribe);
+  else if (const auto* presence = std::get_if<UserPresenceCommand>(&command))
+    users_.on_presence(*presence, connected);
+  else if (auto* survey = std::get_if<SurveyCommand>(&command))
+    begin_survey(*survey);
+  else if (auto* reply = std::get_if<SurveyReply>(&command))
+    on_survey_reply(*reply);
+}
+
+// --- publishing ---
+
+void Bridge::publish(PublishCommand& command, Now now) {
+  const Asker asker{command.worker, command.request};
+  OutgoingMessage& message = command.message;
+  if (!session_.connected()) return answer(asker, Error{ErrorCode::unavailable, std::string(kNotConnected)});
+  if (put_out_ - written_ > kOutputBytesMax)
+    return answer(asker, Error{ErrorCode::unavailable, "The gateway is overloaded"});
+  if (session_.version() == mqtt::ProtocolVersion::v3_1_1) {
+    if (message.properties_asked)
+      return answer(asker, Error{ErrorCode::bad_request, "properties need MQTT 5, and the broker speaks 3.1.1"});
+    message.properties = {};
+  }
+  const mqtt::Token token = ++last_token_;
+  const std::uint8_t qos = message.qos;
+  auto accepted = session_.publish({.token = token,
+                                    .topic = std::move(message.topic),
+                                    .payload = std::move(message.payload),
+                                    .qos = qos,
+                                    .retain = message.retain,
+                                    .properties = std::move(message.properties)},
+                                   now.instant, effects_);
+  if (!accepted) return answer(asker, std::move(accepted.error()));
+  if (qos == 0) {
+    unwritten_.push_back({put_out_ + effects_.output.size(), asker});
+  } else {
+    publishes_.emplace(token, asker);
+    publish_deadlines_.push_back({now.instant + kPublishTimeout, token});
+  }
+}
+
+// --- retained messages ---
+
+void Bridge::fetch_retained(const RetainedCommand& command) {
+  if (filters_.contains(command.filter) && (!session_.connected() || session_.broker().retain))
+    return fetcher_.want(filters_.filter(command.filter), {command.worker, command.request, command.joined_at});
+  queue(command.worker, RetainedMessages{{command.request}, std::make_shared<const RetainedList>(), false});
+}
+
+// --- surveys ---
+
+void Bridge::begin_survey(SurveyCommand& command) {
+  const std::uint64_t id = ++last_survey_;
+  PendingSurvey& survey =
+      surveys_.emplace(id, PendingSurvey{{command.worker, command.request}, {}, (WorkerSet{1} << workers_.size()) - 1})
+          .first->second;
+  survey.sum.messages_in = counters_.messages_in;
+  survey.sum.messages_dropped = counters_.messages_dropped;
+  users_.add_to(survey.sum, command.scope);
+  const auto scope = std::make_shared<const SurveyScope>(std::move(command.scope));
+  for (std::size_t worker = 0; worker < workers_.size(); ++worker) queue(worker, SurveyQuestion{id, scope});
+}
+
+void Bridge::on_survey_reply(SurveyReply& reply) {
+  const auto found = surveys_.find(reply.survey);
+  if (found == surveys_.end()) return;
+  PendingSurvey& survey = found->second;
+  survey.sum.add(std::move(reply.part));
+  survey.awaited &= ~(WorkerSet{1} << reply.worker);
+  if (survey.awaited != 0) return;
+  queue(survey.asker.worker, SurveyAnswer{survey.asker.request, std::make_shared<const Survey>(std::move(survey.sum))});
+  surveys_.erase(found);
+}
+
+}  // namespace famemely::gateway

@@ -1,0 +1,102 @@
+/// The part of the bridge that turns rounds of fences, and hands over the retained messages that ride on them.
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "gateway/bridge.hpp"
+
+namespace famemely::gateway {
+
+void Bridge::turn_rounds(Now now) {
+  if (fences_.take_abandoned()) {
+    filters_.abandon_round();
+    awaiting_round_.insert(awaiting_round_.begin(), std::make_move_iterator(riding_.begin()),
+                           std::make_move_iterator(riding_.end()));
+    riding_.clear();
+  }
+  if (fences_.take_finished()) {
+    filters_.end_round();
+    hand_over_retained(riding_);
+  }
+  auto& fetched = fetcher_.fetched();
+  awaiting_round_.insert(awaiting_round_.end(), std::make_move_iterator(fetched.begin()),
+                         std::make_move_iterator(fetched.end()));
+  fetched.clear();
+  if (!fences_.available()) {
+    // An older live message may come after what is handed over now: better than nothing at all.
+    hand_over_retained(riding_);
+    hand_over_retained(awaiting_round_);
+  }
+  if (!awaiting_round_.empty() || filters_.wants_round()) fences_.want();
+  if (!fences_.ready()) return;
+  const bool something_to_give_up = filters_.begin_round();
+  riding_ = std::exchange(awaiting_round_, {});
+  if (something_to_give_up || !riding_.empty())
+    fences_.begin(now.instant);
+  else
+    fences_.skip();
+}
+
+void Bridge::send_fences(Now now) {
+  if (const auto topic = fences_.take_subscribe()) {
+    mqtt::SubscribeCommand command{.token = ++last_token_, .entries = {}};
+    command.entries.push_back({.filter = mqtt::TopicFilter::parse(*topic).value(), .qos = 1});
+    if (session_.subscribe(command, now.instant, effects_))
+      fence_subscribe_ = command.token;
+    else
+      fences_.on_subscribed(false, now.instant);
+  }
+  for (FenceRounds::Publish& fence : std::exchange(fences_.publishes(), {})) {
+    const mqtt::Token token = ++last_token_;
+    const std::uint8_t qos = fence.qos;
+    const auto accepted = session_.publish({.token = token,
+                                            .topic = mqtt::TopicName::parse(fence.topic).value(),
+                                            .payload = std::move(fence.payload),
+                                            .qos = qos},
+                                           now.instant, effects_);
+    if (!accepted)
+      fences_.on_published(false, now.instant);
+    else if (qos > 0)
+      fence_publishes_.insert(token);
+  }
+}
+
+void Bridge::hand_over_retained(std::vector<RetainedFetcher::Portion>& portions) {
+  for (RetainedFetcher::Portion& portion : std::exchange(portions, {})) hand_over_retained(portion);
+}
+
+/// A broker of version 3.1.1 does not say whether a live message is retained, so any overtakes. If it was another one,
+/// the topic is fetched once more: what comes then is newer than the live message, or the same.
+void Bridge::hand_over_retained(RetainedFetcher::Portion& portion) {
+  const bool is_5 = session_.version() == mqtt::ProtocolVersion::v5;
+  const auto earliest = std::ranges::min_element(portion.wishes, {}, &RetainedFetcher::Wish::joined_at);
+  auto list = std::make_shared<RetainedList>();
+  list->second_time = portion.second_time();
+  std::map<std::string, MessageSequence> again;
+  for (std::size_t i = 0; i < portion.messages.size(); ++i) {
+    RetainedMessage& message = portion.messages[i];
+    const UpstreamFilters::Match* live = filters_.cached_match(message.topic);
+    const MessageSequence overtaken_at = live ? live->last_overtaking : 0;
+    const bool known_live = live && live->last_payload_hash == portion.payload_hashes[i];
+    if (portion.second_time()) {
+      if (overtaken_at > portion.started_at || known_live) continue;
+      message.overtaken_at = portion.overtaken.at(message.topic);
+    } else {
+      message.overtaken_at = overtaken_at;
+      if (!is_5 && overtaken_at > earliest->joined_at && !known_live) again.emplace(message.topic, overtaken_at);
+    }
+    list->messages.push_back(std::move(message));
+  }
+  const bool more = !again.empty() || portion.more;
+  std::map<WorkerIndex, RetainedMessages> by_worker;
+  for (const RetainedFetcher::Wish& wish : portion.wishes) {
+    RetainedMessages& event = by_worker.try_emplace(wish.worker, RetainedMessages{{}, list, more}).first->second;
+    event.requests.push_back(wish.request);
+  }
+  for (auto& [worker, event] : by_worker) queue(worker, std::move(event));
+  if (!again.empty()) fetcher_.want_again(std::move(again), std::move(portion.wishes));
+}
+
+}  // namespace famemely::gateway

@@ -1,0 +1,42 @@
+#include "gateway/replays.hpp"
+
+#include <utility>
+
+namespace famemely::gateway {
+
+void Replays::add(ClientSlot client, FilterId filter, std::shared_ptr<const RetainedList> list,
+                  MessageSequence joined_at) {
+  replays_[client].push_back({.filter = filter, .list = std::move(list), .joined_at = joined_at});
+}
+
+const RetainedMessage* Replays::next(ClientSlot client) {
+  const auto found = replays_.find(client);
+  if (found == replays_.end()) return nullptr;
+  std::deque<Replay>& waiting = found->second;
+  for (; !waiting.empty(); waiting.pop_front()) {
+    Replay& replay = waiting.front();
+    for (; replay.at < replay.list->messages.size(); ++replay.at) {
+      const RetainedMessage& message = replay.list->messages[replay.at];
+      if (replay.list->is_for(message, replay.joined_at) && !replay.overtaken.contains(message.topic)) return &message;
+    }
+  }
+  replays_.erase(found);
+  return nullptr;
+}
+
+void Replays::pop(ClientSlot client) { ++replays_.at(client).front().at; }
+
+void Replays::on_live_message(ClientSlot client, std::string_view topic) {
+  const auto found = replays_.find(client);
+  if (found == replays_.end()) return;
+  for (Replay& replay : found->second) replay.overtaken.emplace(topic);
+}
+
+void Replays::stop(ClientSlot client, FilterId filter) {
+  const auto found = replays_.find(client);
+  if (found == replays_.end()) return;
+  std::erase_if(found->second, [&](const Replay& replay) { return replay.filter == filter; });
+  if (found->second.empty()) replays_.erase(found);
+}
+
+}  // namespace famemely::gateway

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "gateway/ports.hpp"
+
+namespace famemely::gateway {
+
+/// Retained messages on their way to the clients of one worker. They are pulled as a client's queue drains, so that any
+/// number of them needs no room in it; meanwhile a live message makes the older retained one of its topic go.
+class Replays {
+ public:
+  /// Begins behind those that the client has already.
+  void add(ClientSlot client, FilterId filter, std::shared_ptr<const RetainedList> list, MessageSequence joined_at);
+  /// The next message for the client, or nothing if there is none (any more).
+  [[nodiscard]] const RetainedMessage* next(ClientSlot client);
+  /// The one that `next` gave is queued.
+  void pop(ClientSlot client);
+  /// The client is given a live message that makes older ones of the topic old.
+  void on_live_message(ClientSlot client, std::string_view topic);
+  /// The client does not hold the filter any more.
+  void stop(ClientSlot client, FilterId filter);
+  void remove(ClientSlot client) { replays_.erase(client); }
+
+  [[nodiscard]] bool empty() const { return replays_.empty(); }
+
+ private:
+  struct Replay {
+    FilterId filter;
+    std::shared_ptr<const RetainedList> list;
+    MessageSequence joined_at;
+    std::size_t at = 0;
+    std::unordered_set<std::string> overtaken{};
+  };
+
+  std::unordered_map<ClientSlot, std::deque<Replay>> replays_;
+};
+
+}  // namespace famemely::gateway

@@ -1,0 +1,120 @@
+#include "gateway/user_subscriptions.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "gateway/uuid.hpp"
+
+namespace famemely::gateway {
+
+void UserSubscriptions::ask(Question question, Instant deadline, bool connected) {
+  const RequestId token = ++last_question_;
+  const SubscribeCommand command{kLink, token, question.filter, question.qos};
+  questions_.emplace(token, std::move(question));
+  filters_.ask(command, deadline, connected);
+}
+
+void UserSubscriptions::subscribe(const UserSubscribeCommand& command, Instant now, bool connected) {
+  ask({command.user_id, command.filter, command.qos, command.worker, command.request},
+      now + UpstreamFilters::kAskTimeout, connected);
+}
+
+void UserSubscriptions::unsubscribe(const UserUnsubscribeCommand& command) {
+  const auto user = users_.find(command.user_id);
+  const auto held =
+      user == users_.end() ? decltype(user->second.held.end()){} : user->second.held.find(command.filter.text());
+  if (user == users_.end() || held == user->second.held.end()) {
+    events_.emplace_back(
+        command.worker,
+        UserUnsubscribeAnswer{command.request,
+                              Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", command.filter.text())}});
+    return;
+  }
+  for (WorkerSet left = user->second.workers; left != 0; left &= left - 1)
+    events_.emplace_back(static_cast<WorkerIndex>(std::countr_zero(left)), UserUnsubscribed{held->second});
+  user->second.held.erase(held);
+  if (user->second.forgettable()) users_.erase(user);
+  events_.emplace_back(command.worker, UserUnsubscribeAnswer{command.request, std::nullopt});
+}
+
+void UserSubscriptions::on_presence(const UserPresenceCommand& command, bool connected) {
+  const WorkerSet bit = WorkerSet{1} << command.worker;
+  User& user = users_[command.user_id];
+  if (!command.present) {
+    user.workers &= ~bit;
+    if (user.forgettable()) users_.erase(command.user_id);
+    return;
+  }
+  user.workers |= bit;
+  for (const auto& [text, subscription] : user.held)
+    ask({command.user_id, subscription->filter, subscription->qos, command.worker, std::nullopt}, kNever, connected);
+}
+
+void UserSubscriptions::on_answer(const SubscribeAnswer& answer, WallTime now, bool connected) {
+  const auto found = questions_.find(answer.request);
+  if (found == questions_.end()) return;
+  const Question question = std::move(found->second);
+  questions_.erase(found);
+  if (answer.outcome) {
+    on_granted(question, *answer.outcome, now);
+    filters_.release({kLink, answer.outcome->filter, std::numeric_limits<GrantNumber>::max()}, connected);
+    return;
+  }
+  if (question.request) {
+    events_.emplace_back(question.worker, UserSubscribeAnswer{*question.request, failure(answer.outcome.error())});
+    return;
+  }
+  const auto user = users_.find(question.user_id);
+  if (user == users_.end()) return;
+  if (const auto held = user->second.held.find(question.filter.text()); held != user->second.held.end())
+    events_.emplace_back(question.worker, UserSubscriptionRefused{held->second, answer.outcome.error()});
+}
+
+void UserSubscriptions::on_granted(const Question& question, const Granted& granted, WallTime now) {
+  WorkerSet receivers = WorkerSet{1} << question.worker;
+  if (question.request) {
+    User& user = users_[question.user_id];
+    Shared& held = user.held[question.filter.text()];
+    held = std::make_shared<const UserSubscription>(UserSubscription{.id = held ? held->id : make_uuid(random_),
+                                                                     .user_id = question.user_id,
+                                                                     .filter = question.filter,
+                                                                     .qos = std::min(question.qos, granted.qos),
+                                                                     .created_at = held ? held->created_at : now});
+    receivers = user.workers;
+  }
+  const auto user = users_.find(question.user_id);
+  if (user == users_.end()) return;
+  const auto held = user->second.held.find(question.filter.text());
+  if (held == user->second.held.end()) return;  // ended while the broker was asked
+  for (WorkerSet left = receivers & user->second.workers; left != 0; left &= left - 1) {
+    const auto worker = static_cast<WorkerIndex>(std::countr_zero(left));
+    events_.emplace_back(worker,
+                         UserSubscribed{held->second, filters_.hold(granted.filter, worker, held->second->qos)});
+  }
+  if (question.request) events_.emplace_back(question.worker, UserSubscribeAnswer{*question.request, held->second});
+}
+
+void UserSubscriptions::add_to(Survey& survey, const SurveyScope& scope) const {
+  if (!scope.user_id) {
+    for (const auto& [user_id, user] : users_) add_to(survey, scope, user);
+  } else if (const auto found = users_.find(*scope.user_id); found != users_.end()) {
+    add_to(survey, scope, found->second);
+  }
+}
+
+void UserSubscriptions::add_to(Survey& survey, const SurveyScope& scope, const User& user) const {
+  survey.subscription_count += user.held.size();
+  if (!scope.subscriptions) return;
+  for (const auto& [text, held] : user.held)
+    survey.subscriptions.push_back({.id = held->id,
+                                    .topic = text,
+                                    .qos = held->qos,
+                                    .user_id = held->user_id,
+                                    .created_at = held->created_at,
+                                    .source = ListedSubscription::Source::rest});
+}
+
+}  // namespace famemely::gateway

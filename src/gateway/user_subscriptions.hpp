@@ -1,0 +1,64 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "base/random_source.hpp"
+#include "gateway/ports.hpp"
+#include "gateway/upstream_filters.hpp"
+
+namespace famemely::gateway {
+
+/// The subscriptions that belong to users. Each delivers to all sockets of its user, on whatever worker, and is held at
+/// the broker only while there are any. They are kept in memory.
+class UserSubscriptions {
+ public:
+  UserSubscriptions(UpstreamFilters& filters, RandomSource& random) : filters_(filters), random_(random) {}
+
+  void subscribe(const UserSubscribeCommand& command, Instant now, bool connected);
+  void unsubscribe(const UserUnsubscribeCommand& command);
+  void on_presence(const UserPresenceCommand& command, bool connected);
+  /// What the link itself (kLink) had asked of the filters.
+  void on_answer(const SubscribeAnswer& answer, WallTime now, bool connected);
+
+  void add_to(Survey& survey, const SurveyScope& scope) const;
+  /// For the workers, in this order; the caller empties it.
+  [[nodiscard]] std::vector<std::pair<WorkerIndex, WorkerEvent>>& events() { return events_; }
+
+ private:
+  using Shared = std::shared_ptr<const UserSubscription>;
+  struct User {
+    WorkerSet workers = 0;               // with sockets of the user
+    std::map<std::string, Shared> held;  // by the filter's text
+
+    [[nodiscard]] bool forgettable() const { return workers == 0 && held.empty(); }
+  };
+  /// A question to the broker that has no answer yet: for a new subscription, or for an old one because the user has
+  /// come to a worker.
+  struct Question {
+    std::string user_id;
+    mqtt::TopicFilter filter;
+    std::uint8_t qos;
+    WorkerIndex worker;
+    std::optional<RequestId> request;
+  };
+
+  void ask(Question question, Instant deadline, bool connected);
+  void on_granted(const Question& question, const Granted& granted, WallTime now);
+  void add_to(Survey& survey, const SurveyScope& scope, const User& user) const;
+
+  UpstreamFilters& filters_;
+  RandomSource& random_;
+  std::unordered_map<std::string, User> users_;
+  std::unordered_map<RequestId, Question> questions_;
+  RequestId last_question_ = 0;
+  std::vector<std::pair<WorkerIndex, WorkerEvent>> events_;
+};
+
+}  // namespace famemely::gateway
