@@ -95,7 +95,7 @@ void UpstreamFilters::raise(std::vector<FilterId> ids, std::uint8_t qos, bool co
     // One that is asked for at this level or above has had its neighbours raised by then.
     if (filter.qos_asked >= qos) continue;
     filter.qos_asked = qos;
-    if (filter.at_broker()) subscribe(id, filter, connected);
+    if (filter.can_lead()) subscribe(id, filter, connected);
     for (const FilterId other : overlapping(id)) ids.push_back(other);
   }
 }
@@ -106,6 +106,7 @@ void UpstreamFilters::subscribe(FilterId id, Filter& filter, bool connected) {
     return;
   }
   filter.state = State::asked;
+  filter.sent = true;
   changed();
   actions_.upstream.emplace_back(Subscribe{id});
 }
@@ -124,7 +125,7 @@ void UpstreamFilters::release(const ReleaseCommand& command, bool connected) {
 void UpstreamFilters::drop_if_unwanted(FilterId id, bool connected) {
   const Filter& filter = filters_.at(id);
   if (filter.wanted() || filter.in_round) return;
-  if (filter.at_broker() && others_need_its_lead(id))
+  if (filter.can_lead() && others_need_its_lead(id))
     to_give_up_.insert(id);
   else
     drop(id, connected);
@@ -143,7 +144,7 @@ bool UpstreamFilters::others_need_its_lead(FilterId id) const {
 void UpstreamFilters::drop(FilterId id, bool connected) {
   const auto found = filters_.find(id);
   const mqtt::TopicFilter filter = found->second.filter;
-  const bool at_broker = found->second.at_broker();
+  const bool at_broker = found->second.sent;
   std::vector<FilterId> others;
   if (!to_give_up_.empty()) others = overlapping(id);
   filters_.erase(found);
@@ -242,7 +243,7 @@ void UpstreamFilters::on_connected(bool session_present, bool numbered) {
       }
       filter.number = next_number();
       filter.state = State::absent;
-      filter.granted_before = false;
+      filter.sent = filter.granted_before = false;
       ++it;
     }
   }
@@ -292,7 +293,7 @@ void UpstreamFilters::on_subscribed(FilterId id, mqtt::ReasonCode code, std::str
   for (WorkerIndex worker = 0; worker < kWorkersMax; ++worker)
     if (filter.workers & bit(worker)) actions_.events.emplace_back(worker, FilterLost{id, error});
   filter.workers = 0;
-  filter.state = State::absent;
+  filter.sent = false;
   drop(id, true);
 }
 
@@ -348,7 +349,7 @@ UpstreamFilters::Match& UpstreamFilters::match(std::string_view topic) {
   for (const FilterId id : found) {
     const Filter& filter = filters_.at(id);
     match.workers |= filter.workers;
-    if (!filter.at_broker()) continue;  // it can't lead
+    if (!filter.can_lead()) continue;
     for (std::size_t stream = 0; stream < 2; ++stream)
       if (filter.leads[stream] && (match.leaders[stream] == 0 || filter.number < match.leaders[stream]))
         match.leaders[stream] = filter.number;

@@ -124,7 +124,8 @@ class UpstreamFilters {
     std::uint32_t number = 0;
     WorkerSet workers = 0;
     State state = State::absent;
-    bool granted_before = false;  // the broker has granted it within this session
+    bool sent = false;            // a SUBSCRIBE has left within this session: the broker may hold it
+    bool granted_before = false;  // and the broker has granted it
     bool in_round = false;
     std::array<bool, 2> leads{true, true};  // by stream
     std::uint8_t qos_needed = 0;            // by its own holders and waiters
@@ -134,7 +135,7 @@ class UpstreamFilters {
     std::vector<GrantNumber> last_grants;  // by worker
 
     [[nodiscard]] bool wanted() const { return workers != 0 || !waiters.empty(); }
-    [[nodiscard]] bool at_broker() const { return state != State::absent || granted_before; }
+    [[nodiscard]] bool can_lead() const { return state != State::absent || granted_before; }
   };
   struct CachedMatch {
     Match match;
