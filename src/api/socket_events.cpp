@@ -90,7 +90,7 @@ void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone) {
   const gateway::Client* client = worker_.find(gone.socket);
   if (!client) return;
   if (logger_.enabled(LogLevel::info))
-    logger_.info("client disconnected", {{"socket", server_.sid(gone.socket)},
+    logger_.info("client disconnected", {{"socket", gone.sid.text()},
                                          {"user", client->identity->user_id},
                                          {"reason", socketio::to_string(gone.reason)}});
   worker_.remove_client(gone.socket);

@@ -5,11 +5,10 @@
 #include "app/config_rules.hpp"
 #include "app/mqtt_url.hpp"
 #include "base/utf8.hpp"
+#include "gateway/ports.hpp"
 
 namespace famemely::app {
 namespace {
-
-constexpr std::uint32_t kWorkersMax = 256;
 
 GivenValues gather(const ConfigRequest& request, const Surroundings& around, Findings& findings) {
   GivenValues given;
@@ -58,7 +57,7 @@ std::optional<std::string> apply(const Setting& setting, const GivenValue& value
 /// The defaults that the surroundings or other settings decide.
 void fill_in(Config& config, const GivenValues& given, const Surroundings& around) {
   if (!given.contains("NODE_ID")) config.node_id = around.host_name;
-  if (!given.contains("WORKERS")) config.workers = std::clamp(around.cores, 1U, kWorkersMax);
+  if (!given.contains("WORKERS")) config.workers = std::clamp<std::uint32_t>(around.cores, 1, gateway::kWorkersMax);
   if (!given.contains("LOG_FORMAT")) config.log_format = around.stderr_is_terminal ? LogFormat::text : LogFormat::json;
   if (config.dev && !given.contains("HOST")) config.host = {"127.0.0.1", "::1"};
   if (config.dev && config.mqtt_host.empty()) config.mqtt_host = kManagedBroker;

@@ -124,7 +124,7 @@ TEST_F(LoadConfig, NamesKeyValueSourceAndWhatIsAllowed) {
   request_.flags.clear();
   write("c.yaml", "workers: many\n");
   request_.yaml_file = "c.yaml";
-  EXPECT_EQ(fault(), "WORKERS=\"many\" (c.yaml:1) is not allowed: allowed: a number, 1 to 256");
+  EXPECT_EQ(fault(), "WORKERS=\"many\" (c.yaml:1) is not allowed: allowed: a number, 1 to 63");
 }
 
 TEST_F(LoadConfig, ReportsEveryFaultAtOnce) {

@@ -190,7 +190,7 @@ TEST(SettingsTable, RefusesValuesOutOfBounds) {
                                                         {"LIMIT_PUBLISH_RATE_PER_USER", "0/s"},
                                                         {"LIMIT_REQUEST_RATE_PER_ADDRESS", "20/m"},
                                                         {"WORKERS", "0"},
-                                                        {"WORKERS", "257"},
+                                                        {"WORKERS", "64"},
                                                         {"LOG_LEVEL", "verbose"},
                                                         {"LOG_LEVEL", "INFO"},
                                                         {"LOG_FORMAT", "xml"},

@@ -10,6 +10,7 @@
 #include "base/json_text.hpp"
 #include "protocol/engineio/effects.hpp"
 #include "protocol/engineio/server.hpp"
+#include "protocol/engineio/sid.hpp"
 
 namespace famemely::socketio {
 
@@ -80,6 +81,7 @@ struct AckReceived {
 struct SocketDisconnected {
   SocketId socket;
   DisconnectReason reason;
+  engineio::Sid sid;  // what the client knew itself by, if it was accepted: the server has forgotten it by now
 };
 
 /// The queue is empty after `Server::tell_when_drained`.

@@ -191,7 +191,7 @@ void Server::on_packet(engineio::SessionId session, const Packet& packet, std::v
   if (packet.type == PacketType::disconnect) {
     // No reply, and the connection stays.
     effects.for_application.emplace_back(
-        SocketDisconnected{id_of(slot), DisconnectReason::client_namespace_disconnect});
+        SocketDisconnected{id_of(slot), DisconnectReason::client_namespace_disconnect, sockets_[slot].sid});
     free_socket(slot);
     return;
   }
@@ -259,7 +259,7 @@ void Server::close_session(engineio::SessionId session, DisconnectReason reason,
 void Server::drop_sockets(std::uint32_t session_slot, DisconnectReason reason, Effects& effects) {
   while (clients_[session_slot].first_socket != kNone) {
     const std::uint32_t slot = clients_[session_slot].first_socket;
-    effects.for_application.emplace_back(SocketDisconnected{id_of(slot), reason});
+    effects.for_application.emplace_back(SocketDisconnected{id_of(slot), reason, sockets_[slot].sid});
     free_socket(slot);
   }
 }
@@ -359,7 +359,8 @@ void Server::disconnect(SocketId id, Now, Effects& effects) {
   const Socket* socket = find(id);
   if (!socket) return;
   engine_.send_anyway(socket->session, make_disconnect_frame(namespaces_[socket->nsp]));
-  effects.for_application.emplace_back(SocketDisconnected{id, DisconnectReason::server_namespace_disconnect});
+  effects.for_application.emplace_back(
+      SocketDisconnected{id, DisconnectReason::server_namespace_disconnect, socket->sid});
   free_socket(id.slot);
 }
 
