@@ -5,21 +5,78 @@
 #include "base/json_text.hpp"
 
 namespace famemely::api {
+namespace {
 
-std::string status_json(const gateway::LinkStatus& status, bool shutting_down) {
+std::string subscription_members(std::string_view id, std::string_view topic, std::uint8_t qos,
+                                 std::string_view user_id, WallTime created_at) {
+  return fmt::format("\"id\":{},\"topic\":{},\"qos\":{},\"userId\":{},\"createdAt\":\"{}\",\"isActive\":true",
+                     json_string(id), json_string(topic), qos, json_string(user_id), to_iso8601(created_at));
+}
+
+/// What the status and the statistics have in common.
+std::string connection_members(const gateway::LinkStatus& status) {
   std::string json =
-      fmt::format("{{\"isConnected\":{},\"clientId\":{}", status.is_connected, json_string(status.client_id));
+      fmt::format("\"isConnected\":{},\"clientId\":{}", status.is_connected, json_string(status.client_id));
   if (status.connected_at) json += fmt::format(",\"connectedAt\":\"{}\"", to_iso8601(*status.connected_at));
   json += fmt::format(",\"reconnectAttempts\":{}", status.reconnect_attempts);
   if (!status.last_error.empty()) json += ",\"lastError\":" + json_string(status.last_error);
-  if (shutting_down) json += ",\"shuttingDown\":true";
-  return json + "}";
+  return json;
+}
+
+}  // namespace
+
+std::string status_json(const gateway::LinkStatus& status, bool shutting_down) {
+  return "{" + connection_members(status) + (shutting_down ? ",\"shuttingDown\":true}" : "}");
 }
 
 std::string subscription_json(const gateway::Subscription& subscription, const std::string& user_id) {
-  return fmt::format("{{\"id\":{},\"topic\":{},\"qos\":{},\"userId\":{},\"createdAt\":\"{}\",\"isActive\":true}}",
-                     json_string(subscription.id), json_string(subscription.filter.text()), subscription.qos,
-                     json_string(user_id), to_iso8601(subscription.created_at));
+  return "{" +
+         subscription_members(subscription.id, subscription.filter.text(), subscription.qos, user_id,
+                              subscription.created_at) +
+         "}";
+}
+
+std::string subscription_json(const gateway::UserSubscription& subscription) {
+  return "{" +
+         subscription_members(subscription.id, subscription.filter.text(), subscription.qos, subscription.user_id,
+                              subscription.created_at) +
+         "}";
+}
+
+std::string subscription_json(const gateway::ListedSubscription& subscription) {
+  const bool rest = subscription.source == gateway::ListedSubscription::Source::rest;
+  return "{" +
+         subscription_members(subscription.id, subscription.topic, subscription.qos, subscription.user_id,
+                              subscription.created_at) +
+         (rest ? ",\"source\":\"rest\"}" : ",\"source\":\"socket\"}");
+}
+
+std::string subscription_list_json(const std::vector<gateway::ListedSubscription>& subscriptions) {
+  std::string json = "[";
+  for (const gateway::ListedSubscription& subscription : subscriptions) {
+    if (json.size() > 1) json += ',';
+    json += subscription_json(subscription);
+  }
+  return json + "]";
+}
+
+std::string subscriptions_json(const std::vector<gateway::ListedSubscription>& subscriptions) {
+  return fmt::format("{{\"total\":{},\"subscriptions\":{}}}", subscriptions.size(),
+                     subscription_list_json(subscriptions));
+}
+
+std::string stats_json(const gateway::LinkStatus& status, const gateway::Survey& survey, std::chrono::seconds uptime) {
+  return "{" + connection_members(status) +
+         fmt::format(
+             ",\"totalSubscriptions\":{0},\"activeSubscriptions\":{0},\"connectedClients\":{1},"
+             "\"messagesIn\":{2},\"messagesOut\":{3},\"messagesDropped\":{4},\"publishes\":{5},"
+             "\"uptimeSeconds\":{6}}}",
+             survey.subscription_count, survey.connected_clients, survey.messages_in, survey.messages_out,
+             survey.messages_dropped, survey.publishes, uptime.count());
+}
+
+std::string published_json(std::string_view topic, WallTime now) {
+  return fmt::format("{{\"topic\":{},\"timestamp\":\"{}\"}}", json_string(topic), to_iso8601(now));
 }
 
 std::string http_error_json(const Error& error) {

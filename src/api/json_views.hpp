@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "gateway/ports.hpp"
@@ -12,8 +15,23 @@ namespace famemely::api {
 /// `{"isConnected":…,"clientId":…,"connectedAt":…,"reconnectAttempts":…,"lastError":…}`; absent members are left out.
 [[nodiscard]] std::string status_json(const gateway::LinkStatus& status, bool shutting_down = false);
 
-/// `{"id":…,"topic":…,"qos":…,"userId":…,"createdAt":…,"isActive":true}`
+/// `{"id":…,"topic":…,"qos":…,"userId":…,"createdAt":…,"isActive":true}`: a socket's subscription, and a user's.
 [[nodiscard]] std::string subscription_json(const gateway::Subscription& subscription, const std::string& user_id);
+[[nodiscard]] std::string subscription_json(const gateway::UserSubscription& subscription);
+/// The same with `"source":"rest"|"socket"`.
+[[nodiscard]] std::string subscription_json(const gateway::ListedSubscription& subscription);
+
+/// `[…]`
+[[nodiscard]] std::string subscription_list_json(const std::vector<gateway::ListedSubscription>& subscriptions);
+/// `{"total":n,"subscriptions":[…]}`
+[[nodiscard]] std::string subscriptions_json(const std::vector<gateway::ListedSubscription>& subscriptions);
+
+/// `GET /mqtt/stats`.
+[[nodiscard]] std::string stats_json(const gateway::LinkStatus& status, const gateway::Survey& survey,
+                                     std::chrono::seconds uptime);
+
+/// `{"topic":…,"timestamp":…}`: what answers a publish.
+[[nodiscard]] std::string published_json(std::string_view topic, WallTime now);
 
 /// `{"statusCode":n,"message":string|string[],"error":"Reason Phrase"}`, as NestJS answers.
 [[nodiscard]] std::string http_error_json(const Error& error);

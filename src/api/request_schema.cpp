@@ -21,6 +21,13 @@ std::string complaint(const Member& member, const JsonView& value) {
     case MemberKind::object:
       if (value.kind() == JsonKind::object) return {};
       return fmt::format("{} must be an object", member.name);
+    case MemberKind::messages: {
+      if (value.kind() != JsonKind::array) return fmt::format("{} must be an array", member.name);
+      const std::size_t count = value.elements().size();
+      if (count == 0) return fmt::format("{} should not be empty", member.name);
+      if (count <= kBatchMessagesMax) return {};
+      return fmt::format("{} must contain no more than {} elements", member.name, kBatchMessagesMax);
+    }
     case MemberKind::quality_of_service: {
       const auto number = value.as_integer();
       if (number && *number >= 0 && *number <= 2) return {};
@@ -36,8 +43,20 @@ std::string complaint(const Member& member, const JsonView& value) {
 }
 
 std::string absence(const Member& member) {
-  return member.kind == MemberKind::string ? fmt::format("{} must be a string", member.name)
-                                           : fmt::format("{} should not be empty", member.name);
+  switch (member.kind) {
+    case MemberKind::string:
+      return fmt::format("{} must be a string", member.name);
+    case MemberKind::object:
+      return fmt::format("{} must be an object", member.name);
+    case MemberKind::messages:
+      return fmt::format("{} must be an array", member.name);
+    case MemberKind::quality_of_service:
+    case MemberKind::boolean:
+    case MemberKind::encoding:
+    case MemberKind::any:
+      break;
+  }
+  return fmt::format("{} should not be empty", member.name);
 }
 
 }  // namespace

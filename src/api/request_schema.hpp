@@ -12,7 +12,10 @@
 namespace famemely::api {
 
 /// What a member of a request must be. The messages are those of NestJS's validation, which clients already parse.
-enum class MemberKind { string, quality_of_service, boolean, encoding, object, any };
+enum class MemberKind { string, quality_of_service, boolean, encoding, object, messages, any };
+
+/// Messages in one batch at most.
+inline constexpr std::size_t kBatchMessagesMax = 1'000;
 
 /// One member of a request body or event argument. Such tables are the only description of what a request may hold:
 /// they check it here and describe it in the API document.
@@ -30,6 +33,16 @@ inline constexpr Member kPublishMembers[] = {
     {"retain", MemberKind::boolean, false, "Ask the broker to keep the message, false by default"},
     {"encoding", MemberKind::encoding, false, "What the payload becomes on the wire, `json` by default"},
     {"properties", MemberKind::object, false, "MQTT 5 properties"},
+};
+
+inline constexpr Member kBatchMembers[] = {
+    {"messages", MemberKind::messages, true, "1 to 1000 publishes"},
+};
+
+inline constexpr Member kBroadcastMembers[] = {
+    {"topic", MemberKind::string, true, "Topic name: no wildcards"},
+    {"message", MemberKind::object, true, "The members of the message"},
+    {"includeTimestamp", MemberKind::boolean, false, "Add the time as `timestamp`, true by default"},
 };
 
 inline constexpr Member kSubscribeMembers[] = {

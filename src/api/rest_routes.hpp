@@ -1,26 +1,111 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
+#include "api/rest_route.hpp"
+#include "base/error.hpp"
 #include "base/http_message.hpp"
 #include "base/instant.hpp"
+#include "base/logger.hpp"
+#include "base/random_source.hpp"
+#include "gateway/authenticator.hpp"
+#include "gateway/permissions.hpp"
 #include "gateway/worker.hpp"
+#include "protocol/socketio/effects.hpp"
 
 namespace famemely::api {
 
-/// The routes under `/mqtt`: health, and the answer to every unknown one.
+struct RestOptions {
+  std::string version;
+  Instant started_at{};  // of the process
+};
+
+/// The routes under `/mqtt`: checks what is asked, asks it of the worker, and answers, at once or when the outcome is
+/// there. Every answer carries the request's id, the client's own `X-Request-Id` if it sent one.
 class RestRoutes {
  public:
-  RestRoutes(const gateway::Worker& worker, std::string version) : worker_(worker), version_(std::move(version)) {}
+  RestRoutes(RestOptions options, gateway::Worker& worker, const gateway::Authenticator& authenticator,
+             std::shared_ptr<const gateway::PermissionPolicy> policy, RandomSource& random, Logger& logger);
 
-  [[nodiscard]] HttpResponse answer(const HttpRequest& request, Now now) const;
+  void on_request(socketio::ConnectionId connection, const HttpRequest& request, Now now, socketio::Effects& effects);
+  /// Nobody waits for the answer any more; what was asked goes on.
+  void on_abandoned(socketio::ConnectionId connection);
+  /// False if the outcome answers somebody else's request.
+  bool on_outcome(const gateway::Outcome& outcome, Now now, socketio::Effects& effects);
+  /// True once every request has its answer.
+  [[nodiscard]] bool idle() const { return exchanges_.empty(); }
 
  private:
-  [[nodiscard]] HttpResponse health(Now now, bool ready_asked) const;
+  using ExchangeId = std::uint64_t;
 
-  const gateway::Worker& worker_;
-  std::string version_;
+  /// A request and what is needed to answer it.
+  struct Exchange {
+    std::optional<socketio::ConnectionId> connection;  // nothing: abandoned
+    std::string request_id;
+    std::string method;
+    std::string path;
+    std::string accept_encoding;
+    Instant begun;
+    const Route* route = nullptr;
+    std::shared_ptr<const gateway::Identity> identity;
+    std::string topic;
+    std::size_t awaited = 0;  // outcomes
+    // Of a batch: an answer for each message, and how many are missing.
+    std::vector<std::string> topics;
+    std::vector<std::string> results;
+    std::size_t missing = 0;
+    bool all_published = true;
+  };
+  struct Awaited {
+    ExchangeId exchange;
+    std::size_t item;  // of a batch
+  };
+  struct Turn {
+    Now now;
+    socketio::Effects& effects;
+  };
+
+  [[nodiscard]] std::string request_id(const HttpRequest& request);
+  /// The refusal of a request that goes no further.
+  [[nodiscard]] std::optional<Error> begin(Exchange& exchange, const HttpRequest& request, std::string_view topic,
+                                           Turn turn);
+
+  // Each answers, or leaves the exchange with the worker; or it says why not.
+  [[nodiscard]] std::optional<Error> publish(Exchange& exchange, const HttpRequest& request, Turn turn);
+  [[nodiscard]] std::optional<Error> publish_batch(Exchange& exchange, const HttpRequest& request, Turn turn);
+  [[nodiscard]] std::optional<Error> subscribe(Exchange& exchange, const HttpRequest& request);
+  [[nodiscard]] std::optional<Error> unsubscribe(Exchange& exchange, std::string_view encoded_topic);
+  void survey(Exchange& exchange, gateway::SurveyScope scope);
+  void answer_health(const Exchange& exchange, bool ready_asked, Turn turn);
+
+  void on_published(Exchange& exchange, std::size_t item, const std::optional<Error>& error, Turn turn);
+  void note_result(Exchange& exchange, std::size_t item, const std::optional<Error>& error, Now now);
+  void answer_batch(const Exchange& exchange, Turn turn);
+
+  /// The exchange, which is the one that is being begun, waits for this.
+  void wait(Exchange& exchange, gateway::RequestId request, std::size_t item = 0);
+  void answer(const Exchange& exchange, HttpResponse response, Turn turn);
+  void answer(const Exchange& exchange, std::string body, Turn turn);
+  void refuse(const Exchange& exchange, const Error& error, Turn turn);
+  void log_operation(std::string_view event, const Exchange& exchange, std::uint8_t qos, std::size_t bytes) const;
+
+  RestOptions options_;
+  gateway::Worker& worker_;
+  const gateway::Authenticator& authenticator_;
+  std::shared_ptr<const gateway::PermissionPolicy> policy_;
+  Logger& logger_;
+  std::string id_prefix_;
+  ExchangeId last_exchange_ = 0;
+  std::unordered_map<ExchangeId, Exchange> exchanges_;  // that wait for the worker
+  std::unordered_map<socketio::ConnectionId, ExchangeId> by_connection_;
+  std::unordered_map<gateway::RequestId, Awaited> awaited_;
 };
 
 }  // namespace famemely::api

@@ -119,7 +119,7 @@ void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socke
     subscribe(event, std::move(asker), *client, turn);
   } else if (event.name == kUnsubscribe) {
     asker.event = kUnsubscribe;
-    unsubscribe(event, std::move(asker), turn);
+    unsubscribe(event, std::move(asker), *client, turn);
   } else if (event.name == kStatus) {
     asker.event = kStatus;
     const std::string status = status_json(worker_.link_status());
@@ -178,7 +178,8 @@ void SocketEvents::subscribe(const socketio::EventReceived& event, Asker asker, 
   wait(worker_.subscribe(asker.socket, *filter, qos), std::move(asker));
 }
 
-void SocketEvents::unsubscribe(const socketio::EventReceived& event, Asker asker, Turn turn) {
+void SocketEvents::unsubscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client,
+                               Turn turn) {
   const auto argument = object_argument(event);
   asker.topic = topic_of(argument);
   if (!argument) return fail(asker, argument.error(), turn);
@@ -186,18 +187,31 @@ void SocketEvents::unsubscribe(const socketio::EventReceived& event, Asker asker
   if (!members) return fail(asker, members.error(), turn);
   const auto filter = read_filter(*(*members)[0]);
   if (!filter) return fail(asker, filter.error(), turn);
+  if (logger_.enabled(LogLevel::debug))
+    logger_.debug("unsubscribe",
+                  {{"socket", server_.sid(asker.socket)}, {"user", client.identity->user_id}, {"topic", asker.topic}});
+  // Its user's subscription is not the socket's to end.
+  if (!client.find(*filter))
+    for (const auto& held : worker_.user_subscriptions(client))
+      if (held->filter == *filter)
+        return fail(
+            asker,
+            Error{ErrorCode::not_found,
+                  fmt::format("Not subscribed to {} by this socket: use DELETE /mqtt/unsubscribe", asker.topic)},
+            turn);
   wait(worker_.unsubscribe(asker.socket, *filter), std::move(asker));
 }
 
 void SocketEvents::list_subscriptions(const Asker& asker, const gateway::Client& client, Turn turn) {
-  std::string list;
-  for (const gateway::Subscription& subscription : client.subscriptions)
-    list += (list.empty() ? "[" : ",") + subscription_json(subscription, client.identity->user_id);
-  list += list.empty() ? "[]" : "]";
-  if (!asker.ack_id) return emit(asker.socket, kSubscriptions, list, turn);
-  acknowledge(asker,
-              fmt::format("{{\"success\":true,\"total\":{},\"subscriptions\":{}}}", client.subscriptions.size(), list),
-              turn);
+  using Source = gateway::ListedSubscription::Source;
+  const std::string& user_id = client.identity->user_id;
+  std::vector<gateway::ListedSubscription> listed;
+  for (const gateway::Subscription& own : client.subscriptions)
+    listed.push_back({own.id, own.filter.text(), own.qos, user_id, own.created_at, Source::socket});
+  for (const auto& of_user : worker_.user_subscriptions(client))
+    listed.push_back({of_user->id, of_user->filter.text(), of_user->qos, user_id, of_user->created_at, Source::rest});
+  if (asker.ack_id) return acknowledge(asker, with_success(subscriptions_json(listed)), turn);
+  emit(asker.socket, kSubscriptions, subscription_list_json(listed), turn);
 }
 
 // --- answers ---
@@ -218,15 +232,7 @@ bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio
     fail(Asker{lost->socket, std::nullopt, kSubscribe, lost->filter.text()}, lost->error, turn);
     return true;
   }
-  const gateway::RequestId request = std::visit(
-      [](const auto& any) -> gateway::RequestId {
-        if constexpr (requires { any.request; })
-          return any.request;
-        else
-          return 0;
-      },
-      outcome);
-  const auto found = askers_.find(request);
+  const auto found = askers_.find(gateway::request_of(outcome));
   if (found == askers_.end()) return false;
   const Asker asker = std::move(found->second);
   askers_.erase(found);

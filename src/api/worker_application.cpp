@@ -6,12 +6,12 @@ namespace famemely::api {
 
 WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
                                      const gateway::Authenticator& authenticator,
-                                     std::shared_ptr<const gateway::PermissionPolicy> policy, RandomSource& random,
-                                     Logger& logger)
+                                     const std::shared_ptr<const gateway::PermissionPolicy>& policy,
+                                     RandomSource& random, Logger& logger)
     : server_(options.socketio, random),
       worker_(options.worker, server_, random),
-      events_(server_, worker_, authenticator, std::move(policy), logger),
-      routes_(worker_, options.version),
+      events_(server_, worker_, authenticator, policy, logger),
+      routes_(options.rest, worker_, authenticator, policy, random, logger),
       cors_(options.cors) {}
 
 void WorkerApplication::process(Now now, socketio::Effects& effects) {
@@ -35,18 +35,23 @@ void WorkerApplication::process(Now now, socketio::Effects& effects) {
 void WorkerApplication::answer_outcomes(Now now, socketio::Effects& effects) {
   while (!worker_.outcomes().empty()) {
     outcomes_.swap(worker_.outcomes());
-    for (const gateway::Outcome& outcome : outcomes_) events_.on_outcome(outcome, now, effects);
+    for (const gateway::Outcome& outcome : outcomes_)
+      if (!events_.on_outcome(outcome, now, effects)) routes_.on_outcome(outcome, now, effects);
     outcomes_.clear();
   }
 }
 
 void WorkerApplication::on_request(socketio::ConnectionId connection, HttpRequest request, Now now,
                                    socketio::Effects& effects) {
-  effects.for_io.push_back(socketio::Respond{
-      connection, request.method == "OPTIONS" ? CorsPolicy::preflight(request) : routes_.answer(request, now)});
+  if (request.method == "OPTIONS") {
+    effects.for_io.push_back(socketio::Respond{connection, CorsPolicy::preflight(request)});
+    return;
+  }
+  routes_.on_request(connection, request, now, effects);
+  answer_outcomes(now, effects);
 }
 
-void WorkerApplication::on_request_abandoned(socketio::ConnectionId) {}
+void WorkerApplication::on_request_abandoned(socketio::ConnectionId connection) { routes_.on_abandoned(connection); }
 
 void WorkerApplication::decorate(HttpResponse& response, std::string_view origin, std::string_view host) const {
   cors_.decorate(response, origin, host);
@@ -94,6 +99,6 @@ void WorkerApplication::begin_shutdown(Now now, Instant done_by, socketio::Effec
   on_timer(now, effects);
 }
 
-bool WorkerApplication::idle() const { return worker_.idle() && server_.connection_count() == 0; }
+bool WorkerApplication::idle() const { return worker_.idle() && routes_.idle() && server_.connection_count() == 0; }
 
 }  // namespace famemely::api

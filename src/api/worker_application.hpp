@@ -22,14 +22,15 @@ struct WorkerApplicationOptions {
   socketio::Options socketio;
   gateway::WorkerOptions worker;
   CorsPolicy cors;
-  std::string version;
+  RestOptions rest;
 };
 
 /// One worker's share of the gateway: the Socket.IO server, the clients, the events and the routes, put together.
 class WorkerApplication final : public gateway::Application {
  public:
   WorkerApplication(const WorkerApplicationOptions& options, const gateway::Authenticator& authenticator,
-                    std::shared_ptr<const gateway::PermissionPolicy> policy, RandomSource& random, Logger& logger);
+                    const std::shared_ptr<const gateway::PermissionPolicy>& policy, RandomSource& random,
+                    Logger& logger);
 
   [[nodiscard]] socketio::Server& server() override { return server_; }
   void process(Now now, socketio::Effects& effects) override;
@@ -45,6 +46,7 @@ class WorkerApplication final : public gateway::Application {
   [[nodiscard]] bool idle() const override;
 
  private:
+  /// Until nothing is left that one answer has brought about.
   void answer_outcomes(Now now, socketio::Effects& effects);
   void announce_if_due(Now now, socketio::Effects& effects);
 

@@ -55,9 +55,11 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   options.socketio.message_bytes_max = static_cast<std::uint32_t>(config.max_payload);
   options.socketio.client_queue_bytes_max = static_cast<std::uint32_t>(config.client_queue);
   options.socketio.owner = index;
-  options.worker = {.index = index, .subscriptions_per_socket_max = config.limit_subscriptions_per_socket};
+  options.worker = {.index = index,
+                    .subscriptions_per_socket_max = config.limit_subscriptions_per_socket,
+                    .replay_bytes = std::min<std::size_t>(config.client_queue / 4, 65'536)};
   options.cors = cors_policy(config);
-  options.version = std::string(kVersion);
+  options.rest = {.version = std::string(kVersion), .started_at = io::read_clocks().instant};
   return options;
 }
 

@@ -15,6 +15,17 @@ const Subscription* Client::find(const mqtt::TopicFilter& filter) const {
   return found == subscriptions.end() ? nullptr : &*found;
 }
 
+RequestId request_of(const Outcome& outcome) {
+  return std::visit(
+      [](const auto& any) -> RequestId {
+        if constexpr (requires { any.request; })
+          return any.request;
+        else
+          return 0;
+      },
+      outcome);
+}
+
 Worker::Worker(const WorkerOptions& options, socketio::Server& server, RandomSource& random)
     : options_(options), server_(server), random_(random) {}
 

@@ -80,6 +80,9 @@ struct SubscriptionLost {
 using Outcome = std::variant<SubscribeOutcome, UserSubscribeOutcome, UnsubscribeOutcome, PublishOutcome, SurveyOutcome,
                              SubscriptionLost>;
 
+/// The request that the outcome answers; 0 if it answers none.
+[[nodiscard]] RequestId request_of(const Outcome& outcome);
+
 struct WorkerCounters {
   std::uint64_t messages_out = 0;      // deliveries queued for sockets
   std::uint64_t messages_dropped = 0;  // QoS 0 deliveries that found a full queue

@@ -1,0 +1,70 @@
+#include "api/content_coding.hpp"
+
+#include <zlib.h>
+
+#include <cstdlib>
+#include <new>
+#include <optional>
+
+namespace famemely::api {
+namespace {
+
+std::string_view trim(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// `0`, `0.0`, `0.00` and `0.000` are the ways to say never (section 12.4.2).
+bool is_zero_weight(std::string_view parameters) {
+  const std::size_t at = parameters.find("q=");
+  if (at == std::string_view::npos) return false;
+  const std::string_view weight = trim(parameters.substr(at + 2, parameters.find(';', at) - (at + 2)));
+  return !weight.empty() && weight.find_first_not_of("0.") == std::string_view::npos;
+}
+
+}  // namespace
+
+bool accepts_gzip(std::string_view accept_encoding) {
+  std::optional<bool> named;
+  std::optional<bool> any;
+  while (!accept_encoding.empty()) {
+    const std::size_t comma = accept_encoding.find(',');
+    const std::string_view item = trim(accept_encoding.substr(0, comma));
+    accept_encoding.remove_prefix(comma == std::string_view::npos ? accept_encoding.size() : comma + 1);
+    const std::size_t semicolon = std::min(item.find(';'), item.size());
+    const std::string_view coding = trim(item.substr(0, semicolon));
+    const bool allowed = !is_zero_weight(item.substr(semicolon));
+    if (equals_ignoring_case(coding, "gzip") || equals_ignoring_case(coding, "x-gzip")) named = allowed;
+    if (coding == "*") any = allowed;
+  }
+  return named.value_or(any.value_or(false));
+}
+
+std::string gzip(std::string_view text) {
+  constexpr int kWindowBitsOfGzip = 15 + 16;
+  constexpr int kMemoryLevel = 8;
+  z_stream stream{};
+  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kWindowBitsOfGzip, kMemoryLevel, Z_DEFAULT_STRATEGY) != Z_OK)
+    throw std::bad_alloc();
+  std::string out(deflateBound(&stream, text.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));  // zlib does not write there
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  const int outcome = deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  if (outcome != Z_STREAM_END) std::abort();  // the bound is one
+  return out;
+}
+
+void encode_content(HttpResponse& response, std::string_view accept_encoding) {
+  if (response.body.size() < kCompressedBytesMin) return;
+  response.fields.add("Vary", "Accept-Encoding");
+  if (!accepts_gzip(accept_encoding)) return;
+  response.body = gzip(response.body);
+  response.fields.add("Content-Encoding", "gzip");
+}
+
+}  // namespace famemely::api
