@@ -13,6 +13,7 @@ std::string complaint(const Member& member, const JsonView& value) {
     case MemberKind::any:
       return {};
     case MemberKind::string:
+      if (value.has_lone_surrogate()) return fmt::format("{} must not hold a lone surrogate", member.name);
       if (value.kind() == JsonKind::string) return {};
       return fmt::format("{} must be a string", member.name);
     case MemberKind::boolean:

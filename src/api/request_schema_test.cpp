@@ -28,6 +28,25 @@ TEST(RequestSchema, TellsAllThatIsWrongAtOnce) {
                 "encoding must be one of the following values: json, text, base64", "properties must be an object"}));
 }
 
+TEST(RequestSchema, RefusesTextThatIsNone) {
+  EXPECT_EQ(complaints(R"({"topic":"a\ud800","payload":1})"),
+            std::vector<std::string>{"topic must not hold a lone surrogate"});
+  EXPECT_TRUE(complaints(R"({"topic":"a\ud83d\ude00","payload":1})").empty());
+}
+
+TEST(RequestSchema, CountsTheMessagesOfABatch) {
+  const auto complaint = [](std::size_t count) {
+    std::string json = "{\"messages\":[";
+    for (std::size_t i = 0; i < count; ++i) json += i ? ",{}" : "{}";
+    const auto view = JsonView::parse(json += "]}");
+    const auto found = check_members(*view, kBatchMembers);
+    return found ? "" : found.error().text();
+  };
+  EXPECT_EQ(complaint(0), "messages should not be empty");
+  EXPECT_EQ(complaint(1'000), "");
+  EXPECT_EQ(complaint(1'001), "messages must contain no more than 1000 elements");
+}
+
 TEST(RequestSchema, ReportsAMissingTopicAsNestDoes) {
   EXPECT_EQ(complaints(R"({"payload":1})"), std::vector<std::string>{"topic must be a string"});
 }

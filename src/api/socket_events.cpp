@@ -271,7 +271,7 @@ void SocketEvents::fail(const Asker& asker, const Error& error, Turn turn) {
   const std::string text = json_string(error.text());
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("request failed", {{"socket", server_.sid(asker.socket)},
-                                     {"event", asker.event},
+                                     {"operation", asker.event},
                                      {"topic", asker.topic},
                                      {"status", error.status()},
                                      {"error", error.text()}});

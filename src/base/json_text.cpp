@@ -270,16 +270,22 @@ char32_t code_unit(std::string_view text, std::size_t at) {
   return value;
 }
 
+struct DecodedString {
+  std::string text;
+  bool has_lone_surrogate = false;
+};
+
 /// Decodes a checked string, quotes included.
-std::string decoded(std::string_view quoted) {
-  std::string out;
+DecodedString decoded(std::string_view quoted) {
+  DecodedString result;
+  std::string& out = result.text;
   out.reserve(quoted.size() - 2);
   std::size_t at = 1;
   for (;;) {
     const std::size_t end = skip_run(quoted, at);
     out.append(quoted.substr(at, end - at));
     at = end;
-    if (quoted[at] == '"') return out;
+    if (quoted[at] == '"') return result;
     const char letter = quoted[at + 1];
     at += 2;
     switch (letter) {
@@ -308,7 +314,9 @@ std::string decoded(std::string_view quoted) {
             at += 6;
           }
         }
-        append_utf8(out, unit >= 0xD800 && unit < 0xE000 ? U'\uFFFD' : unit);
+        const bool half = unit >= 0xD800 && unit < 0xE000;
+        result.has_lone_surrogate = result.has_lone_surrogate || half;
+        append_utf8(out, half ? U'\uFFFD' : unit);
         break;
       }
       default:
@@ -370,8 +378,10 @@ std::optional<std::int64_t> JsonView::as_integer() const {
 
 std::optional<std::string> JsonView::as_string() const {
   if (kind() != JsonKind::string) return std::nullopt;
-  return decoded(raw_);
+  return decoded(raw_).text;
 }
+
+bool JsonView::has_lone_surrogate() const { return kind() == JsonKind::string && decoded(raw_).has_lone_surrogate; }
 
 std::vector<JsonView> JsonView::elements() const {
   std::vector<JsonView> found;
@@ -392,7 +402,7 @@ std::vector<std::pair<std::string, JsonView>> JsonView::members() const {
   std::size_t at = skip_space(raw_, 1);
   while (raw_[at] != '}') {
     const std::size_t key_end = skip_string(raw_, at);
-    std::string key = decoded(raw_.substr(at, key_end - at));
+    std::string key = decoded(raw_.substr(at, key_end - at)).text;
     at = skip_space(raw_, skip_space(raw_, key_end) + 1);  // past the colon
     const std::size_t end = skip_value(raw_, at);
     found.emplace_back(std::move(key), JsonView(raw_.substr(at, end - at)));

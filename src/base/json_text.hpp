@@ -45,6 +45,8 @@ class JsonView {
   [[nodiscard]] std::optional<std::int64_t> as_integer() const;
   /// Escapes undone. A lone surrogate escape becomes U+FFFD, as in every browser's UTF-8 encoder.
   [[nodiscard]] std::optional<std::string> as_string() const;
+  /// True for a string with such an escape: it is no text, and has no UTF-8.
+  [[nodiscard]] bool has_lone_surrogate() const;
 
   /// The elements of an array; empty for any other kind.
   [[nodiscard]] std::vector<JsonView> elements() const;

@@ -80,5 +80,12 @@ TEST(JsonString, EveryByteSurvivesARoundTrip) {
   EXPECT_EQ(view->as_string(), text);
 }
 
+TEST(JsonView, KnowsTextThatIsNone) {
+  EXPECT_TRUE(JsonView::parse(R"("a\uD800b")")->has_lone_surrogate());
+  EXPECT_TRUE(JsonView::parse(R"("\uDC00\uD800")")->has_lone_surrogate());
+  EXPECT_FALSE(JsonView::parse(R"("\uD83D\uDE00")")->has_lone_surrogate());
+  EXPECT_FALSE(JsonView::parse("1")->has_lone_surrogate());
+}
+
 }  // namespace
 }  // namespace famemely

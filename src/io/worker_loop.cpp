@@ -299,7 +299,7 @@ void WorkerLoop::respond(Connection& connection, HttpResponse response) {
   if (!connection.http) return;
   HttpState& http = *connection.http;
   application_.decorate(response, http.origin, http.host);
-  const bool keep_alive = http.keep_alive && !response.close;
+  const bool keep_alive = http.keep_alive && !response.close && !drained_;
   http.out.append(serialize(response, http.head_only, keep_alive));
   http.keep_alive = keep_alive;
   http.awaiting_answer = false;
