@@ -410,6 +410,8 @@ void WorkerLoop::settle() {
   if (settling_) return;
   settling_ = true;
   while (!effects_.for_application.empty() || !effects_.for_io.empty()) {
+    // What the application queues in answer leaves with the end of a turn: of another one, if this one is ending.
+    if (!effects_.for_application.empty()) schedule_end_of_turn();
     application_.process(now_, effects_);
     applied_.swap(effects_.for_io);
     for (engineio::IoEffect& effect : applied_) {
