@@ -261,7 +261,7 @@ void Bridge::deliver(const mqtt::MessageReceived& message, UpstreamFilters::Matc
   const bool overtakes = message.retain || !is_5;
   if (overtakes) {
     match.last_overtaking = sequence;
-    if (!is_5 && fetcher_.busy()) match.last_payload_hash = std::hash<std::string_view>{}(message.payload);
+    if (!is_5) match.last_fingerprint = RetainedFetcher::fingerprint(message.payload);
   }
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("message", {{"topic", message.topic}, {"qos", message.qos}, {"bytes", message.payload.size()}});

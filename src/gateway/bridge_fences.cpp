@@ -79,7 +79,7 @@ void Bridge::hand_over_retained(RetainedFetcher::Portion& portion) {
     RetainedMessage& message = portion.messages[i];
     const UpstreamFilters::Match* live = filters_.cached_match(message.topic);
     const MessageSequence overtaken_at = live ? live->last_overtaking : 0;
-    const bool known_live = live && live->last_payload_hash == portion.payload_hashes[i];
+    const bool known_live = live && live->last_fingerprint == portion.fingerprints[i];
     if (portion.second_time()) {
       if (overtaken_at > portion.started_at || known_live) continue;
       message.overtaken_at = portion.overtaken.at(message.topic);

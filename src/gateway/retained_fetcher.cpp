@@ -25,6 +25,13 @@ RetainedFetcher::RetainedFetcher(mqtt::SessionOptions session, std::size_t subsc
       logger_(logger),
       reconnect_(kReconnectMin, kReconnectMax) {}
 
+std::size_t RetainedFetcher::fingerprint(std::string_view payload) {
+  constexpr std::size_t kEnd = 512;
+  const std::hash<std::string_view> hash;
+  if (payload.size() <= 2 * kEnd) return hash(payload);
+  return hash(payload.substr(0, kEnd)) * 31 + hash(payload.substr(payload.size() - kEnd)) + payload.size();
+}
+
 // --- wishes ---
 
 void RetainedFetcher::want(const mqtt::TopicFilter& filter, Wish wish) {
@@ -137,7 +144,7 @@ void RetainedFetcher::add(Portion& portion, const mqtt::MessageReceived& message
   MessageEvent event = make_message_event(message, true, to_iso8601(now.wall));
   running_->bytes += event.frame.size();
   portion.messages.push_back({.topic = std::string(message.topic), .frame = std::move(event.frame)});
-  portion.payload_hashes.push_back(std::hash<std::string_view>{}(message.payload));
+  portion.fingerprints.push_back(fingerprint(message.payload));
 }
 
 void RetainedFetcher::finish(std::string_view why_incomplete) {
@@ -210,7 +217,7 @@ void RetainedFetcher::on_connection_over(const std::string& reason, bool retry_a
     // From the beginning, on the next connection, as long as there is time.
     for (Portion& portion : running_->portions) {
       portion.messages.clear();
-      portion.payload_hashes.clear();
+      portion.fingerprints.clear();
     }
     taken_ -= running_->portions.size();
     wanted_.insert(wanted_.begin(), std::make_move_iterator(running_->portions.begin()),

@@ -59,10 +59,10 @@ class UpstreamFilters {
     MatchList matched;
     WorkerSet workers = 0;
     std::array<std::uint32_t, 2> leaders{};  // their numbers, by stream; 0: none
-    /// The last message of the topic that makes older retained ones old, and the hash of its payload: noted by the
+    /// The last message of the topic that makes older retained ones old, and what tells its payload: noted by the
     /// caller, and kept while fetches are open.
     MessageSequence last_overtaking = 0;
-    std::size_t last_payload_hash = 0;
+    std::size_t last_fingerprint = 0;
 
     [[nodiscard]] std::uint32_t leader(Stream stream) const { return leaders[static_cast<std::size_t>(stream)]; }
   };
