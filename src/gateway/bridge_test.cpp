@@ -4,32 +4,18 @@
 
 #include <algorithm>
 
+#include "gateway/testing.hpp"
+
 namespace famemely::gateway {
 namespace {
 
 using namespace std::string_literals;
 using Texts = std::vector<std::string>;
 
-class CountingRandom final : public RandomSource {
- public:
-  void fill(std::span<std::uint8_t> bytes) override {
-    for (std::uint8_t& byte : bytes) byte = next_++;
-  }
-
- private:
-  std::uint8_t next_ = 0;
-};
-
-class SilentLogger final : public Logger {
- public:
-  [[nodiscard]] bool enabled(LogLevel) const override { return false; }
-  void write(LogLevel, std::string_view, const std::vector<LogField>&) override {}
-};
-
 char byte(std::size_t value) { return static_cast<char>(static_cast<unsigned char>(value)); }
 
 /// A bridge of two workers, and a broker of version 5 whose packets are written by hand.
-class BridgeTest : public testing::Test {
+class BridgeTest : public ::testing::Test {
  protected:
   BridgeTest() : bridge_({.session = {.client_id = "link"}, .workers = 2}, random_, logger_) { bridge_.start(now_); }
 
@@ -98,8 +84,8 @@ class BridgeTest : public testing::Test {
     return texts;
   }
 
-  CountingRandom random_;
-  SilentLogger logger_;
+  testing::SeededRandom random_;
+  testing::WarningLogger logger_;
   Bridge bridge_;
   Now now_{Instant{} + std::chrono::hours(1), WallTime{}};
 };
