@@ -165,7 +165,7 @@ class Gateway {
         std::make_unique<io::Link>(io::BrokerAddress{.host = config.managed_broker() ? "127.0.0.1" : config.mqtt_host,
                                                      .port = broker_port,
                                                      .connect_timeout = config.mqtt_connect_timeout},
-                                   link_loop, bridge_, logger);
+                                   link_loop, bridge_, link_context_ != nullptr, logger);
     connect_rooms();
   }
 

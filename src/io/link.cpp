@@ -6,8 +6,9 @@
 
 namespace famemely::io {
 
-Link::Link(const BrokerAddress& address, boost::asio::io_context& context, gateway::Bridge& bridge, Logger& logger)
-    : context_(context), bridge_(bridge), timer_(context) {
+Link::Link(const BrokerAddress& address, boost::asio::io_context& context, gateway::Bridge& bridge, bool own_loop,
+           Logger& logger)
+    : context_(context), bridge_(bridge), own_loop_(own_loop), timer_(context) {
   for (gateway::BrokerChannel* channel : bridge.channels())
     connections_.push_back(
         std::make_unique<BrokerConnection>(address, context, *channel, logger, [this] { follow_up(); }));
@@ -34,6 +35,7 @@ void Link::on_worker_room(std::size_t worker) {
 }
 
 void Link::follow_up() {
+  pace_.on_begin(read_clocks().instant);
   for (bool called = true; called;) {
     bridge_.settle(read_clocks());
     // Acknowledgements follow the hand-over, and answers follow what was written.
@@ -42,6 +44,8 @@ void Link::follow_up() {
     for (const auto& connection : connections_) called |= connection->follow_up();
   }
   arm_timer();
+  const Duration rest = pace_.on_end(read_clocks().instant);
+  if (own_loop_) pause(rest);
 }
 
 void Link::hand_over() {

@@ -10,6 +10,7 @@
 #include "gateway/bridge.hpp"
 #include "io/broker_connection.hpp"
 #include "io/link_port.hpp"
+#include "io/turn_pace.hpp"
 
 namespace famemely::io {
 
@@ -20,7 +21,9 @@ class Link final : public LinkPort {
   /// Takes all events for one worker, or none and leaves them: false if the worker is behind; `on_worker_room` follows.
   using Gate = std::function<bool(std::vector<gateway::WorkerEvent>&)>;
 
-  Link(const BrokerAddress& address, boost::asio::io_context& context, gateway::Bridge& bridge, Logger& logger);
+  /// `own_loop`: no worker shares the loop.
+  Link(const BrokerAddress& address, boost::asio::io_context& context, gateway::Bridge& bridge, bool own_loop,
+       Logger& logger);
 
   void set_gates(std::vector<Gate> gates) { gates_ = std::move(gates); }
   void start();
@@ -40,6 +43,8 @@ class Link final : public LinkPort {
 
   boost::asio::io_context& context_;
   gateway::Bridge& bridge_;
+  const bool own_loop_;
+  TurnPace pace_;
   std::vector<Gate> gates_;
   std::vector<bool> blocked_;                                   // by worker: its gate was shut
   std::vector<std::unique_ptr<BrokerConnection>> connections_;  // one for each channel of the bridge

@@ -85,7 +85,7 @@ void WorkerLoop::wait_for_connections(std::size_t acceptor) {
 }
 
 void WorkerLoop::accept_ready(std::size_t acceptor) {
-  now_ = read_clocks();
+  begin_turn();
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
@@ -127,7 +127,7 @@ Connection* WorkerLoop::add(int descriptor, std::string remote_address) {
 
 void WorkerLoop::adopt(MovedConnection moved) {
   boost::asio::post(context_, [this, moved = std::move(moved)]() mutable {
-    now_ = read_clocks();
+    begin_turn();
     Connection* connection = add(moved.descriptor, std::move(moved.remote_address));
     if (!connection) return;
     const socketio::ConnectionId id = connection->id;
@@ -158,7 +158,7 @@ void WorkerLoop::wait_readable(Connection& connection) {
 }
 
 void WorkerLoop::on_readable(socketio::ConnectionId id) {
-  now_ = read_clocks();
+  begin_turn();
   for (int i = 0; i < kReadsPerTurn; ++i) {
     Connection* connection = find(id);
     if (!connection) return;
@@ -314,7 +314,7 @@ void WorkerLoop::respond(Connection& connection, HttpResponse response) {
   // The next request may be here already (RFC 9112 section 9.3.2); read it from the loop, not from within this one.
   if (Connection* same = find(id); same && same->http->reader.buffered() > 0)
     boost::asio::post(context_, [this, id] {
-      now_ = read_clocks();
+      begin_turn();
       read_requests(id);
       settle();
       schedule_end_of_turn();
@@ -385,7 +385,7 @@ bool WorkerLoop::send_failed(Connection& connection, int fault) {
                                  [this, id = connection.id](const boost::system::error_code& error) {
                                    Connection* same = error ? nullptr : find(id);
                                    if (!same) return;
-                                   now_ = read_clocks();
+                                   begin_turn();
                                    same->write_blocked = false;
                                    flush(*same);
                                    settle();
@@ -431,11 +431,17 @@ void WorkerLoop::settle() {
   settling_ = false;
 }
 
+void WorkerLoop::begin_turn() {
+  now_ = read_clocks();
+  pace_.on_begin(now_.instant);
+}
+
 void WorkerLoop::schedule_end_of_turn() {
   if (std::exchange(turn_scheduled_, true)) return;
   boost::asio::post(context_, [this] {
     turn_scheduled_ = false;
     end_turn();
+    pause(pace_.on_end(read_clocks().instant));
   });
 }
 
@@ -458,7 +464,7 @@ void WorkerLoop::push_commands() {
 }
 
 void WorkerLoop::on_link_events(std::vector<gateway::WorkerEvent>& events) {
-  now_ = read_clocks();
+  begin_turn();
   std::span<gateway::WorkerEvent> rest(events);
   while (!rest.empty()) {
     std::size_t count = 0;
@@ -492,7 +498,7 @@ void WorkerLoop::arm_timer() {
 }
 
 void WorkerLoop::on_timer() {
-  now_ = read_clocks();
+  begin_turn();
   timer_armed_ = kNever;
   server_.on_timer(now_, effects_);
   application_.on_timer(now_, effects_);
@@ -513,7 +519,7 @@ void WorkerLoop::close_overdue(Instant instant) {
 // --- shutdown ---
 
 void WorkerLoop::begin_shutdown(Instant deadline, std::function<void()> drained) {
-  now_ = read_clocks();
+  begin_turn();
   for (Acceptor& acceptor : acceptors_) {
     boost::system::error_code ignored;
     acceptor.close(ignored);

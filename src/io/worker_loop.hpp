@@ -15,6 +15,7 @@
 #include "io/connection.hpp"
 #include "io/http_reader.hpp"
 #include "io/link_port.hpp"
+#include "io/turn_pace.hpp"
 
 namespace famemely::io {
 
@@ -93,6 +94,7 @@ class WorkerLoop {
   bool send_failed(Connection& connection, int fault);
   void finish_response(Connection& connection);
 
+  void begin_turn();
   void settle();
   void schedule_end_of_turn();
   void end_turn();
@@ -114,6 +116,7 @@ class WorkerLoop {
   socketio::Effects effects_;
   std::vector<engineio::IoEffect> applied_;  // scratch of `settle`
   Now now_;
+  TurnPace pace_;
   Timer timer_;
   Instant timer_armed_ = kNever;
   Instant next_sweep_ = kNever;
