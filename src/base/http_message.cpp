@@ -40,7 +40,15 @@ std::optional<std::string_view> HttpFields::find(std::string_view name) const {
   return std::nullopt;
 }
 
-std::string_view HttpRequest::path() const { return std::string_view(target).substr(0, target.find('?')); }
+std::string_view HttpRequest::path() const {
+  const std::string_view bare = std::string_view(target).substr(0, target.find('?'));
+  // As proxies are asked; a server must take it as well (RFC 9112 section 3.2.2).
+  constexpr std::string_view kMark = "://";
+  const std::size_t mark = bare.starts_with('/') ? std::string_view::npos : bare.find(kMark);
+  if (mark == std::string_view::npos) return bare;
+  const std::size_t slash = bare.find('/', mark + kMark.size());
+  return slash == std::string_view::npos ? "/" : bare.substr(slash);
+}
 
 std::string_view HttpRequest::query() const {
   const std::size_t mark = target.find('?');

@@ -33,12 +33,12 @@ class HttpFields {
 /// A request as it stands after parsing; the body is whole.
 struct HttpRequest {
   std::string method;
-  std::string target;  // as sent: path and query
+  std::string target;  // as sent: path and query, or a whole URL
   HttpFields fields;
   std::string body;
   std::string remote_address;  // the peer's IP address
 
-  /// The target up to `?`, still percent-encoded.
+  /// The target's path, still percent-encoded.
   [[nodiscard]] std::string_view path() const;
   /// What follows `?`, still percent-encoded; empty if there is none.
   [[nodiscard]] std::string_view query() const;

@@ -15,6 +15,20 @@ TEST(HttpRequest, SplitsTheTarget) {
   EXPECT_EQ(request.query_parameter("sid"), std::nullopt);
 }
 
+TEST(HttpRequest, TakesATargetInAbsoluteForm) {
+  const auto path = [](std::string target) {
+    HttpRequest request;
+    request.target = std::move(target);
+    return std::string(request.path());
+  };
+  EXPECT_EQ(path("http://a.example:3001/mqtt/health?x=1"), "/mqtt/health");
+  EXPECT_EQ(path("HTTPS://a.example/"), "/");
+  EXPECT_EQ(path("http://a.example"), "/");
+  EXPECT_EQ(path("http://a.example?x=/y"), "/");
+  EXPECT_EQ(path("/mqtt/unsubscribe/http://a/b"), "/mqtt/unsubscribe/http://a/b") << "a path, not a URL";
+  EXPECT_EQ(path("*"), "*");
+}
+
 TEST(HttpRequest, AParameterWithoutValueIsEmpty) {
   HttpRequest request;
   request.target = "/?b64&x=1";

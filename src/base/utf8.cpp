@@ -47,6 +47,25 @@ bool is_utf8(std::string_view bytes) {
   return validator.feed(bytes) && validator.complete();
 }
 
+std::size_t well_formed_prefix(std::string_view bytes) {
+  Utf8Validator validator;
+  std::size_t good = 0;
+  for (std::size_t at = 0; at < bytes.size() && validator.feed(bytes.substr(at, 1)); ++at)
+    if (validator.complete()) good = at + 1;
+  return good;
+}
+
+std::string as_utf8(std::string_view bytes) {
+  std::string text;
+  for (;;) {
+    const std::size_t good = well_formed_prefix(bytes);
+    text += bytes.substr(0, good);
+    if (good == bytes.size()) return text;
+    text += "\xEF\xBF\xBD";
+    bytes.remove_prefix(good + 1);
+  }
+}
+
 char32_t next_code_point(std::string_view text, std::size_t& at) {
   const auto byte = [&](std::size_t index) { return static_cast<std::uint8_t>(text[index]); };
   const auto continuation = [&] { return static_cast<char32_t>(byte(at++) & 0x3F); };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -8,6 +9,10 @@ namespace famemely {
 
 /// Well-formed UTF-8 as RFC 3629 has it: no surrogates, no overlong forms, nothing above U+10FFFF.
 [[nodiscard]] bool is_utf8(std::string_view bytes);
+/// How many bytes of the beginning are well-formed, whole characters only.
+[[nodiscard]] std::size_t well_formed_prefix(std::string_view bytes);
+/// For what a peer sent and a text is to show: bytes that are no UTF-8 become U+FFFD.
+[[nodiscard]] std::string as_utf8(std::string_view bytes);
 
 /// Validates UTF-8 that arrives in pieces, such as a fragmented WebSocket text message.
 class Utf8Validator {

@@ -29,6 +29,20 @@ TEST(Utf8, FailsAtThePieceThatBreaksIt) {
   EXPECT_FALSE(validator.feed("\xA0"));
 }
 
+TEST(Utf8, TellsWhereItBreaks) {
+  const std::string good = "abcde\xF0\x9F\x98\x80\xC3\xA4\xE2\x82\xAC";
+  EXPECT_EQ(well_formed_prefix(good), good.size());
+  EXPECT_EQ(well_formed_prefix(good + "\xFFz"), good.size());
+  EXPECT_EQ(well_formed_prefix(good + "\xE2\x82"), good.size()) << "a character that is not whole";
+  EXPECT_EQ(well_formed_prefix(""), 0U);
+}
+
+TEST(Utf8, ReplacesWhatIsNone) {
+  EXPECT_EQ(as_utf8("a\xC3\xA4"), "a\xC3\xA4");
+  EXPECT_EQ(as_utf8("\xFF/\xC3\xA4\xC3"), "\xEF\xBF\xBD/\xC3\xA4\xEF\xBF\xBD");
+  EXPECT_EQ(as_utf8(""), "");
+}
+
 TEST(Utf8, CodePointsSurviveARoundTrip) {
   for (char32_t code_point : {U'a', U'\u00E9', U'\u20AC', U'\uFFFF', U'\U0001F600', U'\U0010FFFF'}) {
     std::string text;
