@@ -71,7 +71,8 @@ void Bridge::on_transport_closed(const std::string& why, Now now) {
     return std::holds_alternative<mqtt::Disconnected>(event) || std::holds_alternative<mqtt::ConnectFailed>(event);
   });
   absorb(now);
-  if (!told && attempting_) on_connection_over(why, false, now);
+  // With a wish to open, it is the connection before that has been closed.
+  if (!told && attempting_ && !open_wish_) on_connection_over(why, false, now);
   close_wish_ = false;
   output_.clear();
   put_out_ = written_;

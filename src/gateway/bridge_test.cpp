@@ -168,6 +168,16 @@ TEST_F(BridgeTest, ALostConnectionIsToldAndTriedAgain) {
   EXPECT_LE(bridge_.next_deadline(), now_.instant + std::chrono::seconds(1));
 }
 
+TEST_F(BridgeTest, AConnectionThatWeEndIsOneFailure) {
+  connect();
+  now_.instant += std::chrono::seconds(5);
+  receive("\xF0\x00"s);  // AUTH, which was not asked for
+  EXPECT_TRUE(bridge_.take_close_wish());
+  bridge_.on_transport_closed("", now_);
+  EXPECT_EQ(events(0), Texts{"down"});
+  EXPECT_TRUE(bridge_.take_open_wish()) << "at once after a connection that lasted";
+}
+
 TEST_F(BridgeTest, AfterDisconnectNothingIsOpened) {
   connect();
   bridge_.disconnect(now_);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "protocol/mqtt/encoder.hpp"
+#include "protocol/mqtt/packet_ids.hpp"
 
 namespace famemely::mqtt {
 namespace {
@@ -26,6 +27,7 @@ void InboundMessages::on_connected(bool session_present, ProtocolVersion version
   version_ = version;
   receive_maximum_ = receive_maximum;
   quota_used_ = 0;
+  beyond_told_ = false;
   if (!session_present) exchanges_.clear();
 }
 
@@ -57,11 +59,12 @@ InboundMessages::Exchange& InboundMessages::exchange(std::uint16_t packet_id) {
 std::variant<InboundMessages::Received, DecodeFault> InboundMessages::receive(std::uint8_t qos, std::uint16_t packet_id,
                                                                               std::string& output) {
   const bool counted = qos == 2 && exchange(packet_id).holds_quota;
-  if (!counted && quota_used_ >= receive_maximum_)
-    return DecodeFault{ReasonCode::receive_maximum_exceeded, "more messages unacknowledged than Receive Maximum"};
+  if (!counted && quota_used_ >= PacketIds::kMax)
+    return DecodeFault{ReasonCode::receive_maximum_exceeded, "more messages unacknowledged than packet identifiers"};
   if (!counted) ++quota_used_;
-  const Received received = qos == 2 ? receive_qos_2(packet_id)
-                                     : Received{true, make_handle(add_arrival(1, packet_id, false), packet_id, false)};
+  Received received = qos == 2 ? receive_qos_2(packet_id)
+                               : Received{true, false, make_handle(add_arrival(1, packet_id, false), packet_id, false)};
+  received.beyond_receive_maximum = quota_used_ > receive_maximum_ && !std::exchange(beyond_told_, true);
   flush(output);
   return received;
 }
@@ -74,11 +77,11 @@ InboundMessages::Received InboundMessages::receive_qos_2(std::uint16_t packet_id
     known.handle = make_handle(known.arrival, packet_id, true);
     known.phase = Phase::wait_caller;
     known.acknowledged = false;
-    return {true, known.handle};
+    return {true, false, known.handle};
   }
   // Sent again. Its PUBREC is due where it stands now, unless it has a place on this connection already.
   if (!find_arrival(known.arrival)) known.arrival = add_arrival(2, packet_id, known.acknowledged);
-  return {false, known.handle};
+  return {false, false, known.handle};
 }
 
 void InboundMessages::on_pubrel(std::uint16_t packet_id, std::string& output) {

@@ -113,17 +113,25 @@ TEST(InboundMessages, OfQos1AreHandedOnAgainAndOldHandlesDoNothing) {
   EXPECT_EQ(script.sent(), "40 02 00 05");
 }
 
-TEST(InboundMessages, MustNotGoBeyondTheReceiveMaximum) {
+TEST(InboundMessages, BeyondTheReceiveMaximumAreTakenAndToldOnce) {
   SessionScript script({.client_id = "id", .version = VersionChoice::only_5, .receive_maximum = 2});
   start(script);
   script.receive("34 06 0001 'a' 0005 00 32 06 0001 'a' 0006 00");
-  script.messages();
-  script.acknowledge(0);
-  script.acknowledge(1);
-  script.sent();
+  EXPECT_EQ(script.take<Warning>().size(), 0U);
   script.receive("32 06 0001 'a' 0007 00");
-  EXPECT_TRUE(script.session.connected());
+  EXPECT_EQ(script.take<Warning>().size(), 1U);
   script.receive("32 06 0001 'a' 0008 00");
+  EXPECT_EQ(script.messages().size(), 1U);
+  EXPECT_TRUE(script.session.connected());
+  EXPECT_EQ(script.session.unacknowledged(), 4U);
+}
+
+TEST(InboundMessages, BeyondAllPacketIdentifiersEndTheConnection) {
+  SessionScript script({.client_id = "id", .version = VersionChoice::only_5, .receive_maximum = 2});
+  start(script);
+  for (int i = 0; i < 0xFFFF; ++i) script.receive("32 06 0001 'a' 0007 00");
+  EXPECT_TRUE(script.session.connected());
+  script.receive("32 06 0001 'a' 0007 00");
   EXPECT_EQ(script.take<Disconnected>().at(0).code, ReasonCode::receive_maximum_exceeded);
   EXPECT_EQ(script.sent(), "e0 01 93");
 }

@@ -312,6 +312,8 @@ std::optional<Session::Failure> Session::handle_publish(const Publish& publish, 
     if (const auto* fault = std::get_if<DecodeFault>(&outcome))
       return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
     const auto& received = std::get<InboundMessages::Received>(outcome);
+    if (received.beyond_receive_maximum)
+      effects.events.emplace_back(Warning{"broker has more messages unacknowledged than our Receive Maximum"});
     if (!received.deliver) return std::nullopt;
     acknowledgement = received.handle;
   }
