@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 #include <optional>
@@ -15,9 +16,9 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-/// `0`, `0.0`, `0.00` and `0.000` are the ways to say never (section 12.4.2).
+/// `0`, `0.0`, `0.00` and `0.000` are the ways to say never (section 12.4.2), in any case of the letter.
 bool is_zero_weight(std::string_view parameters) {
-  const std::size_t at = parameters.find("q=");
+  const std::size_t at = std::min(parameters.find("q="), parameters.find("Q="));
   if (at == std::string_view::npos) return false;
   const std::string_view weight = trim(parameters.substr(at + 2, parameters.find(';', at) - (at + 2)));
   return !weight.empty() && weight.find_first_not_of("0.") == std::string_view::npos;

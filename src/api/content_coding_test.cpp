@@ -24,7 +24,7 @@ std::string gunzip(const std::string& bytes) {
 TEST(ContentCoding, ReadsAcceptEncoding) {
   for (const char* yes : {"gzip", "deflate, GZIP;q=0.5", "*", "br;q=1.0, *;q=0.1", "gzip ; q=0.001"})
     EXPECT_TRUE(accepts_gzip(yes)) << yes;
-  for (const char* no : {"", "identity", "br", "gzip;q=0", "gzip; q=0.000, *", "*;q=0", "gzipped"})
+  for (const char* no : {"", "identity", "br", "gzip;q=0", "gzip; q=0.000, *", "gzip;Q=0", "*;q=0", "gzipped"})
     EXPECT_FALSE(accepts_gzip(no)) << no;
 }
 

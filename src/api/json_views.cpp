@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json_text.hpp"
+#include "base/utf8.hpp"
 
 namespace famemely::api {
 namespace {
@@ -27,6 +28,12 @@ std::string connection_members(const gateway::LinkStatus& status) {
 
 std::string status_json(const gateway::LinkStatus& status, bool shutting_down) {
   return "{" + connection_members(status) + (shutting_down ? ",\"shuttingDown\":true}" : "}");
+}
+
+std::string health_json(const gateway::LinkStatus& status, std::string_view version, WallTime now) {
+  return fmt::format(R"({{"status":"{}","service":"mqtt","timestamp":"{}","version":{},"broker":"{}"}})",
+                     status.is_connected ? "ok" : "degraded", to_iso8601(now), json_string(version),
+                     status.is_connected ? "connected" : "disconnected");
 }
 
 std::string subscription_json(const gateway::Subscription& subscription, const std::string& user_id) {
@@ -82,7 +89,7 @@ std::string published_json(std::string_view topic, WallTime now) {
 std::string http_error_json(const Error& error) {
   std::string message;
   if (error.details.empty()) {
-    message = json_string(error.message);
+    message = json_string(as_utf8(error.message));  // it may name what came in a request line or a header field
   } else {
     for (const std::string& detail : error.details) message += (message.empty() ? "[" : ",") + json_string(detail);
     message += "]";

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/instant.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/worker.hpp"
 
@@ -14,6 +15,9 @@ namespace famemely::api {
 
 /// `{"isConnected":…,"clientId":…,"connectedAt":…,"reconnectAttempts":…,"lastError":…}`; absent members are left out.
 [[nodiscard]] std::string status_json(const gateway::LinkStatus& status, bool shutting_down = false);
+
+/// `GET /mqtt/health`.
+[[nodiscard]] std::string health_json(const gateway::LinkStatus& status, std::string_view version, WallTime now);
 
 /// `{"id":…,"topic":…,"qos":…,"userId":…,"createdAt":…,"isActive":true}`: a socket's subscription, and a user's.
 [[nodiscard]] std::string subscription_json(const gateway::Subscription& subscription, const std::string& user_id);

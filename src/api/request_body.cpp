@@ -34,31 +34,18 @@ std::string place_of(std::string_view text, std::size_t offset) {
   return fmt::format("line {}, column {}", line, before.size() - line_start + 1);
 }
 
-std::size_t first_fault_of_utf8(std::string_view text) {
-  // The longest valid beginning: a character has four bytes at most.
-  std::size_t good = 0;
-  std::size_t step = text.size();
-  while (step > 0) {
-    if (good + step <= text.size() && is_utf8(text.substr(good, step)))
-      good += step;
-    else
-      step = step > 8 ? step / 2 : step - 1;
-  }
-  return good;
-}
-
 }  // namespace
 
 Result<JsonView, Error> read_body(const HttpRequest& request) {
   if (request.body.empty()) return *JsonView::parse("{}");
-  const auto type = request.fields.find("Content-Type");
-  if (type && !is_json_type(*type))
+  const std::string_view type = request.fields.value_or("Content-Type", "");
+  if (!type.empty() && !is_json_type(type))
     return failure(Error{ErrorCode::unsupported_media_type,
-                         fmt::format("Content-Type must be application/json in UTF-8, not {}", *type)});
+                         fmt::format("Content-Type must be application/json in UTF-8, not {}", type)});
   if (!is_utf8(request.body))
     return failure(Error{
         ErrorCode::bad_request,
-        fmt::format("Malformed JSON at {}: not UTF-8", place_of(request.body, first_fault_of_utf8(request.body)))});
+        fmt::format("Malformed JSON at {}: not UTF-8", place_of(request.body, well_formed_prefix(request.body)))});
   auto view = JsonView::parse(request.body);
   if (!view)
     return failure(

@@ -34,6 +34,9 @@ TEST(RequestBody, NoBodyIsAnEmptyObject) {
 TEST(RequestBody, SaysWhereItIsWrong) {
   EXPECT_EQ(refusal(request("{\"a\":1,\n \"b\":x}")).substr(0, 36), "400 Malformed JSON at line 2, column");
   EXPECT_EQ(refusal(request("{\"a\":\"\xC3\x28\"}")), "400 Malformed JSON at line 1, column 7: not UTF-8");
+  // Columns are bytes: characters of every length before the one that is none.
+  EXPECT_EQ(refusal(request("\nabcde\xF0\x9F\x98\x80\xC3\xA4\xE2\x82\xAC\xFF")),
+            "400 Malformed JSON at line 2, column 15: not UTF-8");
 }
 
 TEST(RequestBody, MustBeAnObject) { EXPECT_EQ(refusal(request("[1]")), "400 body must be a JSON object"); }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.hpp"
+
 namespace famemely::api {
 namespace {
 
@@ -43,6 +45,12 @@ std::string complaint(const Member& member, const JsonView& value) {
   return {};
 }
 
+std::string shortened(std::string_view name) {
+  if (name.size() <= kUnknownNameBytesMax) return std::string(name);
+  const std::string_view beginning = name.substr(0, kUnknownNameBytesMax);
+  return std::string(beginning.substr(0, well_formed_prefix(beginning))) + "\u2026";
+}
+
 std::string absence(const Member& member) {
   switch (member.kind) {
     case MemberKind::string:
@@ -68,10 +76,10 @@ Result<std::vector<std::optional<JsonView>>, Error> check_members(const JsonView
   std::vector<std::string> complaints;
   for (auto& [name, value] : object.members()) {
     const auto member = std::ranges::find(members, std::string_view(name), &Member::name);
-    if (member == members.end())
-      complaints.push_back(fmt::format("property {} should not exist", name));
-    else
+    if (member != members.end())
       found[static_cast<std::size_t>(member - members.begin())] = value;
+    else if (complaints.size() < kUnknownMembersToldMax)
+      complaints.push_back(fmt::format("property {} should not exist", shortened(name)));
   }
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (found[i]) {

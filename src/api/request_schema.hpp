@@ -17,6 +17,10 @@ enum class MemberKind { string, quality_of_service, boolean, encoding, object, m
 /// Messages in one batch at most.
 inline constexpr std::size_t kBatchMessagesMax = 1'000;
 
+/// So many unknown members of a request are told, and so much of the name of each.
+inline constexpr std::size_t kUnknownMembersToldMax = 20;
+inline constexpr std::size_t kUnknownNameBytesMax = 100;
+
 /// One member of a request body or event argument. Such tables are the only description of what a request may hold:
 /// they check it here and describe it in the API document.
 struct Member {

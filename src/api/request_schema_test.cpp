@@ -34,6 +34,21 @@ TEST(RequestSchema, RefusesTextThatIsNone) {
   EXPECT_TRUE(complaints(R"({"topic":"a\ud83d\ude00","payload":1})").empty());
 }
 
+TEST(RequestSchema, AnswersNoMoreThanSomebodyReads) {
+  std::string json = "{";
+  for (int i = 0; i < 5'000; ++i) json += "\"" + std::to_string(i) + "\":1,";
+  const auto told = complaints(json + R"("topic":1})");
+  ASSERT_EQ(told.size(), kUnknownMembersToldMax + 2);
+  EXPECT_EQ(told[kUnknownMembersToldMax], "topic must be a string")
+      << "what is wrong with known members is told anyway";
+
+  std::string name;
+  while (name.size() < 10 * kUnknownNameBytesMax) name += "\u20AC";
+  const auto shortened = complaints("{\"topic\":\"a\",\"payload\":1,\"" + name + "\":1}");
+  ASSERT_EQ(shortened.size(), 1U);
+  EXPECT_EQ(shortened[0], "property " + name.substr(0, 99) + "\u2026 should not exist");
+}
+
 TEST(RequestSchema, CountsTheMessagesOfABatch) {
   const auto complaint = [](std::size_t count) {
     std::string json = "{\"messages\":[";
