@@ -190,16 +190,18 @@ void SocketEvents::unsubscribe(const socketio::EventReceived& event, Asker asker
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("unsubscribe",
                   {{"socket", server_.sid(asker.socket)}, {"user", client.identity->user_id}, {"topic", asker.topic}});
-  // Its user's subscription is not the socket's to end.
-  if (!client.find(*filter))
-    for (const auto& held : worker_.user_subscriptions(client))
-      if (held->filter == *filter)
-        return fail(
-            asker,
-            Error{ErrorCode::not_found,
-                  fmt::format("Not subscribed to {} by this socket: use DELETE /mqtt/unsubscribe", asker.topic)},
-            turn);
   wait(worker_.unsubscribe(asker.socket, *filter), std::move(asker));
+}
+
+/// Its user's subscription is not the socket's to end.
+Error SocketEvents::explain_unsubscribe(const Error& error, const Asker& asker) const {
+  const gateway::Client* client = worker_.find(asker.socket);
+  if (error.code == ErrorCode::not_found && client)
+    for (const auto& held : worker_.user_subscriptions(*client))
+      if (held->filter.text() == asker.topic)
+        return Error{ErrorCode::not_found,
+                     fmt::format("Not subscribed to {} by this socket: use DELETE /mqtt/unsubscribe", asker.topic)};
+  return error;
 }
 
 void SocketEvents::list_subscriptions(const Asker& asker, const gateway::Client& client, Turn turn) {
@@ -246,16 +248,14 @@ bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio
       succeed(asker, subscription_json(*subscribed->result, client->identity->user_id), turn);
   } else if (const auto* unsubscribed = std::get_if<gateway::UnsubscribeOutcome>(&outcome)) {
     if (unsubscribed->error)
-      fail(asker, *unsubscribed->error, turn);
+      fail(asker, explain_unsubscribe(*unsubscribed->error, asker), turn);
     else
       succeed(asker, fmt::format("{{\"topic\":{}}}", json_string(asker.topic)), turn);
   } else if (const auto* published = std::get_if<gateway::PublishOutcome>(&outcome)) {
     if (published->error)
       fail(asker, *published->error, turn);
     else
-      succeed(asker,
-              fmt::format("{{\"topic\":{},\"timestamp\":\"{}\"}}", json_string(asker.topic), to_iso8601(now.wall)),
-              turn);
+      succeed(asker, published_json(asker.topic, now.wall), turn);
   }
   return true;
 }

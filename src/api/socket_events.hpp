@@ -53,6 +53,7 @@ class SocketEvents {
   void publish(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
   void subscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
   void unsubscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
+  [[nodiscard]] Error explain_unsubscribe(const Error& error, const Asker& asker) const;
   void list_subscriptions(const Asker& asker, const gateway::Client& client, Turn turn);
 
   void wait(gateway::RequestId request, Asker asker);
