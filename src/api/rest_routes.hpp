@@ -6,9 +6,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
-#include <vector>
 
+#include "api/batch_answer.hpp"
 #include "api/rest_route.hpp"
 #include "base/error.hpp"
 #include "base/http_message.hpp"
@@ -27,8 +26,9 @@ struct RestOptions {
   Instant started_at{};  // of the process
 };
 
-/// The routes under `/mqtt`: checks what is asked, asks it of the worker, and answers, at once or when the outcome is
-/// there. Every answer carries the request's id, the client's own `X-Request-Id` if it sent one.
+/// All requests that are not for the Socket.IO server: checks what is asked, asks it of the worker, and answers, at
+/// once or when the outcome is there. Every answer carries the request's id, the client's own `X-Request-Id` if it sent
+/// one.
 class RestRoutes {
  public:
   RestRoutes(RestOptions options, gateway::Worker& worker, const gateway::Authenticator& authenticator,
@@ -57,15 +57,11 @@ class RestRoutes {
     std::shared_ptr<const gateway::Identity> identity;
     std::string topic;
     std::size_t awaited = 0;  // outcomes
-    // Of a batch: an answer for each message, and how many are missing.
-    std::vector<std::string> topics;
-    std::vector<std::string> results;
-    std::size_t missing = 0;
-    bool all_published = true;
+    BatchAnswer batch;
   };
   struct Awaited {
     ExchangeId exchange;
-    std::size_t item;  // of a batch
+    std::size_t place;  // in a batch
   };
   struct Turn {
     Now now;
@@ -77,24 +73,23 @@ class RestRoutes {
   [[nodiscard]] std::optional<Error> begin(Exchange& exchange, const HttpRequest& request, std::string_view topic,
                                            Turn turn);
 
-  // Each answers, or leaves the exchange with the worker; or it says why not.
+  // Each leaves the exchange with the worker, or says why not.
   [[nodiscard]] std::optional<Error> publish(Exchange& exchange, const HttpRequest& request, Turn turn);
   [[nodiscard]] std::optional<Error> publish_batch(Exchange& exchange, const HttpRequest& request, Turn turn);
   [[nodiscard]] std::optional<Error> subscribe(Exchange& exchange, const HttpRequest& request);
   [[nodiscard]] std::optional<Error> unsubscribe(Exchange& exchange, std::string_view encoded_topic);
   void survey(Exchange& exchange, gateway::SurveyScope scope);
-  void answer_health(const Exchange& exchange, bool ready_asked, Turn turn);
-
-  void on_published(Exchange& exchange, std::size_t item, const std::optional<Error>& error, Turn turn);
-  void note_result(Exchange& exchange, std::size_t item, const std::optional<Error>& error, Now now);
-  void answer_batch(const Exchange& exchange, Turn turn);
-
+  void ask_publish(Exchange& exchange, gateway::OutgoingMessage message, std::size_t place);
   /// The exchange, which is the one that is being begun, waits for this.
-  void wait(Exchange& exchange, gateway::RequestId request, std::size_t item = 0);
-  void answer(const Exchange& exchange, HttpResponse response, Turn turn);
+  void wait(Exchange& exchange, gateway::RequestId request, std::size_t place = 0);
+
+  // Answers (rest_routes_answers.cpp).
+  void on_published(Exchange& exchange, std::size_t place, const std::optional<Error>& error, Turn turn);
+  void answer_survey(const Exchange& exchange, const gateway::Survey& survey, Turn turn);
+  void answer_health(const Exchange& exchange, Turn turn);
   void answer(const Exchange& exchange, std::string body, Turn turn);
+  void answer(const Exchange& exchange, HttpResponse response, Turn turn);
   void refuse(const Exchange& exchange, const Error& error, Turn turn);
-  void log_operation(std::string_view event, const Exchange& exchange, std::uint8_t qos, std::size_t bytes) const;
 
   RestOptions options_;
   gateway::Worker& worker_;

@@ -43,10 +43,6 @@ void WorkerApplication::answer_outcomes(Now now, socketio::Effects& effects) {
 
 void WorkerApplication::on_request(socketio::ConnectionId connection, HttpRequest request, Now now,
                                    socketio::Effects& effects) {
-  if (request.method == "OPTIONS") {
-    effects.for_io.push_back(socketio::Respond{connection, CorsPolicy::preflight(request)});
-    return;
-  }
   routes_.on_request(connection, request, now, effects);
   answer_outcomes(now, effects);
 }
