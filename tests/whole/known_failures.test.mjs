@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  adminToken, ask, brokerClient, connect, eventually, makeClient, once, publish, rest, sleep, startBoth, subscribe, succeed, token,
+  adminToken, ask, brokerClient, connect, eventually, isoTime, makeClient, once, publish, rest, sleep, startBoth, subscribe, succeed, token,
   untilMessages, untilReady,
 } from './harness.mjs';
 
@@ -49,7 +49,7 @@ test('known failures', async (t) => {
     await sleep(100);
     await other.publishAsync('kf/shared', '1', { qos: 1 });
     await untilMessages(stays, 1);
-    assert.equal(unsubscribes.messages.length, 0);
+    assert.deepEqual([stays.messages.length, unsubscribes.messages.length, leaves.messages.length], [1, 0, 0]);
   });
 
   await t.test('who subscribed twice got everything twice', async (t) => {
@@ -88,6 +88,8 @@ test('known failures', async (t) => {
     const error = await once(socket, 'connect_error');
     assert.equal(error.message, 'No token provided');
     assert.deepEqual(error.data, { statusCode: 401 });
+    const forged = makeClient(t, gateway, { auth: { token: token({}, { key: 'another secret, as long as the right one' }) } });
+    assert.match((await once(forged, 'connect_error')).message, /^Token verification failed: /);
   });
 
   await t.test('all users of REST shared one list of subscriptions', async () => {
@@ -111,7 +113,9 @@ test('known failures', async (t) => {
     const plain = await send({ message: { title: 'x' }, includeTimestamp: false });
     assert.deepEqual(plain, { title: 'x', broadcast: true });
     const timed = await send({ message: { title: 'x' } });
-    assert.ok(!Number.isNaN(Date.parse(timed.timestamp)));
+    assert.match(timed.timestamp, isoTime);
+    assert.deepEqual(timed, { title: 'x', broadcast: true, timestamp: timed.timestamp });
+    assert.match((await send({ message: {}, includeTimestamp: true })).timestamp, isoTime);
     assert.deepEqual(await send({ message: { timestamp: 'mine', broadcast: 'mine' } }), { timestamp: 'mine', broadcast: 'mine' });
   });
 
@@ -157,10 +161,14 @@ test('errors of the broker connection left isConnected true', async (t) => {
   assert.ok(status.reconnectAttempts >= 1);
   assert.equal(status.connectedAt, undefined);
   assert.equal((await succeed(socket, 'mqtt:status')).isConnected, false);
+  await eventually(() => socket.statuses.at(-1).isConnected === false, 'the sockets are told');
+  assert.equal((await rest(gateway, 'GET', '/mqtt/stats')).body.isConnected, false);
   assert.equal((await rest(gateway, 'GET', '/mqtt/health/ready', undefined, { token: null })).status, 503);
   assert.equal((await rest(gateway, 'GET', '/mqtt/health', undefined, { token: null })).body.status, 'degraded');
   await broker.restart();
   await untilReady(gateway);
   const { body } = await rest(gateway, 'GET', '/mqtt/status');
   assert.deepEqual([body.isConnected, body.lastError, body.reconnectAttempts], [true, undefined, 0]);
+  assert.match(body.connectedAt, isoTime);
+  await eventually(() => socket.statuses.at(-1).isConnected === true, 'the sockets are told');
 });
