@@ -59,20 +59,6 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
   return spdlog::level::info;
 }
 
-/// Log fields hold what peers sent: bytes that are no UTF-8 become U+FFFD.
-std::string as_utf8(std::string_view bytes) {
-  if (is_utf8(bytes)) return std::string(bytes);
-  std::string out;
-  while (!bytes.empty()) {
-    std::size_t size = 1;
-    while (size <= 4 && size <= bytes.size() && !is_utf8(bytes.substr(0, size))) ++size;
-    const bool whole = size <= 4 && size <= bytes.size();
-    out += whole ? bytes.substr(0, size) : "\xEF\xBF\xBD";
-    bytes.remove_prefix(whole ? size : 1);
-  }
-  return out;
-}
-
 /// U+007F to U+009F steer terminals as the characters below the space do, but JSON does not make us escape them.
 bool is_late_control(char32_t code_point) { return code_point >= 0x7F && code_point <= 0x9F; }
 

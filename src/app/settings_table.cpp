@@ -222,7 +222,8 @@ std::vector<Setting> server_settings() {
       with_default(port_setting("PORT", &Config::port, 0,
                                 "Port to listen on. 0 picks a free one; the log line `listening` names it."),
                    "3001"),
-      with_default_words(number_setting("WORKERS", &Config::workers, 1, gateway::kWorkersMax, "Event-loop threads."), "number of cores"),
+      with_default_words(number_setting("WORKERS", &Config::workers, 1, gateway::kWorkersMax, "Event-loop threads."),
+                         "number of cores"),
       with_default(list_setting("CORS_ORIGINS", &Config::cors_origins,
                                 "exact origins such as https://app.example.com, separated by commas, or *",
                                 "Web origins that may call, besides the gateway's own. `*` allows all, without "

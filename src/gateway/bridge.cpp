@@ -259,8 +259,8 @@ void Bridge::deliver(const mqtt::MessageReceived& message, UpstreamFilters::Matc
   const MessageSequence sequence = filters_.count_message();
   // A broker of version 3.1.1 does not say which messages it retains.
   const bool is_5 = session_.version() == mqtt::ProtocolVersion::v5;
-  const bool overtakes = message.retain || !is_5;
-  if (overtakes) {
+  const Overtaking overtaking = message.retain ? Overtaking::yes : is_5 ? Overtaking::no : Overtaking::perhaps;
+  if (overtaking != Overtaking::no) {
     match.last_overtaking = sequence;
     if (!is_5) match.last_fingerprint = RetainedFetcher::fingerprint(message.payload);
   }
@@ -274,7 +274,7 @@ void Bridge::deliver(const mqtt::MessageReceived& message, UpstreamFilters::Matc
       if (!std::exchange(dropping_told_, true)) logger_.warn("worker behind, dropping QoS 0", {{"worker", worker}});
       continue;
     }
-    queue(worker, Delivery{event.frame, match.matched, sequence, event.qos_place, message.qos, overtakes});
+    queue(worker, Delivery{event.frame, match.matched, sequence, event.qos_place, message.qos, overtaking});
     reached |= WorkerSet{1} << worker;
   }
   if (message.acknowledgement != 0) unacknowledged_.push_back({message.acknowledgement, reached});

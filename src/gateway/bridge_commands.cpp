@@ -27,6 +27,8 @@ void Bridge::handle(LinkCommand& command, Now now) {
     filters_.release(*to_release, connected);
   else if (const auto* to_fetch = std::get_if<RetainedCommand>(&command))
     fetch_retained(*to_fetch);
+  else if (auto* again = std::get_if<RetainedAgainCommand>(&command))
+    fetcher_.want_again(std::move(again->overtaken), {{again->worker, again->request, again->joined_at}});
   else if (const auto* user_subscribe = std::get_if<UserSubscribeCommand>(&command))
     users_.subscribe(*user_subscribe, now.instant, connected);
   else if (const auto* user_unsubscribe = std::get_if<UserUnsubscribeCommand>(&command))

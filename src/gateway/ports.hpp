@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -112,6 +113,14 @@ struct RetainedCommand {
   /// The last message that the worker had been given when the socket joined.
   MessageSequence joined_at;
 };
+/// Topics of which the client has had a live message before their turn in a replay came, and which has perhaps not been
+/// the retained one: they are fetched once more, by name. Answered by RetainedMessages.
+struct RetainedAgainCommand {
+  WorkerIndex worker;
+  RequestId request;
+  MessageSequence joined_at;
+  std::map<std::string, MessageSequence> overtaken;  // topics, and the live message
+};
 /// A subscription of a user, which delivers to all of the user's sockets. Answered by a UserSubscribeAnswer.
 struct UserSubscribeCommand {
   WorkerIndex worker;
@@ -145,8 +154,8 @@ struct SurveyReply {
   Survey part;
 };
 using LinkCommand =
-    std::variant<SubscribeCommand, ReleaseCommand, PublishCommand, RetainedCommand, UserSubscribeCommand,
-                 UserUnsubscribeCommand, UserPresenceCommand, SurveyCommand, SurveyReply>;
+    std::variant<SubscribeCommand, ReleaseCommand, PublishCommand, RetainedCommand, RetainedAgainCommand,
+                 UserSubscribeCommand, UserUnsubscribeCommand, UserPresenceCommand, SurveyCommand, SurveyReply>;
 
 // --- from the link to a worker ---
 
@@ -157,6 +166,13 @@ struct MatchedTopic {
 };
 using MatchList = std::shared_ptr<const MatchedTopic>;
 
+/// Whether who gets a message must not get an older retained one of its topic any more.
+enum class Overtaking : std::uint8_t {
+  no,
+  perhaps,  // a broker of version 3.1.1 does not say whether it retains the message
+  yes,
+};
+
 /// A message for whoever holds one of the filters.
 struct Delivery {
   socketio::Frame frame;  // encoded for a receiver at `qos`
@@ -164,8 +180,7 @@ struct Delivery {
   MessageSequence sequence;
   std::uint32_t qos_place;  // where in the frame's bytes the digit of `qos` stands
   std::uint8_t qos;
-  /// True if whoever gets it must not get an older retained message of the topic any more.
-  bool overtakes_retained;
+  Overtaking overtaking;
 };
 struct Granted {
   FilterId filter;

@@ -17,8 +17,15 @@ const RetainedMessage* Replays::next(ClientSlot client) {
     Replay& replay = waiting.front();
     for (; replay.at < replay.list->messages.size(); ++replay.at) {
       const RetainedMessage& message = replay.list->messages[replay.at];
-      if (replay.list->is_for(message, replay.joined_at) && !replay.overtaken.contains(message.topic)) return &message;
+      if (!replay.list->is_for(message, replay.joined_at)) continue;
+      const auto live = replay.live.find(message.topic);
+      if (live == replay.live.end()) return &message;
+      // What was fetched a second time and is overtaken again stays away.
+      if (live->second.overtaking == Overtaking::perhaps && !replay.list->second_time)
+        replay.left_out.emplace(message.topic, live->second.sequence);
     }
+    if (!replay.left_out.empty())
+      left_out_.push_back({client, replay.filter, replay.joined_at, std::move(replay.left_out)});
   }
   replays_.erase(found);
   return nullptr;
@@ -26,10 +33,11 @@ const RetainedMessage* Replays::next(ClientSlot client) {
 
 void Replays::pop(ClientSlot client) { ++replays_.at(client).front().at; }
 
-void Replays::on_live_message(ClientSlot client, std::string_view topic) {
+void Replays::on_live_message(ClientSlot client, std::string_view topic, MessageSequence sequence,
+                              Overtaking overtaking) {
   const auto found = replays_.find(client);
   if (found == replays_.end()) return;
-  for (Replay& replay : found->second) replay.overtaken.emplace(topic);
+  for (Replay& replay : found->second) replay.live.insert_or_assign(std::string(topic), Live{sequence, overtaking});
 }
 
 void Replays::stop(ClientSlot client, FilterId filter) {

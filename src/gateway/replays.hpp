@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "gateway/ports.hpp"
 
@@ -22,24 +24,39 @@ class Replays {
   [[nodiscard]] const RetainedMessage* next(ClientSlot client);
   /// The one that `next` gave is queued.
   void pop(ClientSlot client);
-  /// The client is given a live message that makes older ones of the topic old.
-  void on_live_message(ClientSlot client, std::string_view topic);
+  /// The client is given a live message that makes older ones of the topic old, or perhaps does.
+  void on_live_message(ClientSlot client, std::string_view topic, MessageSequence sequence, Overtaking overtaking);
   /// The client does not hold the filter any more.
   void stop(ClientSlot client, FilterId filter);
   void remove(ClientSlot client) { replays_.erase(client); }
 
   [[nodiscard]] bool empty() const { return replays_.empty(); }
 
+  /// What a replay that is over has left out for messages that were perhaps not retained: to be fetched again.
+  struct LeftOut {
+    ClientSlot client;
+    FilterId filter;
+    MessageSequence joined_at;
+    std::map<std::string, MessageSequence> overtaken;
+  };
+  [[nodiscard]] std::vector<LeftOut> take_left_out() { return std::exchange(left_out_, {}); }
+
  private:
+  struct Live {
+    MessageSequence sequence;
+    Overtaking overtaking;
+  };
   struct Replay {
     FilterId filter;
     std::shared_ptr<const RetainedList> list;
     MessageSequence joined_at;
     std::size_t at = 0;
-    std::unordered_set<std::string> overtaken{};
+    std::unordered_map<std::string, Live> live{};
+    std::map<std::string, MessageSequence> left_out{};
   };
 
   std::unordered_map<ClientSlot, std::deque<Replay>> replays_;
+  std::vector<LeftOut> left_out_;
 };
 
 }  // namespace famemely::gateway

@@ -49,8 +49,8 @@ TEST(Replays, ALiveMessageOvertakesWhatIsStillToCome) {
   replays.add(1, 7, list({{"a", 0}, {"b", 0}, {"c", 0}}), 0);
   replays.add(2, 7, list({{"b", 0}}), 0);
   ASSERT_EQ(replays.next(1)->topic, "a");
-  replays.on_live_message(1, "b");
-  replays.on_live_message(3, "c");
+  replays.on_live_message(1, "b", 1, Overtaking::yes);
+  replays.on_live_message(3, "c", 1, Overtaking::yes);
   EXPECT_EQ(all(replays, 1), (Texts{"a", "c"}));
   EXPECT_EQ(all(replays, 2), Texts{"b"});
 }
@@ -64,6 +64,27 @@ TEST(Replays, EndWithTheirFilterOrTheirClient) {
   replays.add(1, 7, list({{"a", 0}}), 0);
   replays.remove(1);
   EXPECT_TRUE(replays.empty());
+}
+
+TEST(Replays, TellWhatTheyHaveLeftOutForAMessageThatWasPerhapsNotRetained) {
+  Replays replays;
+  replays.add(1, 7, list({{"a", 0}, {"b", 0}, {"c", 0}}), 4);
+  replays.on_live_message(1, "b", 5, Overtaking::perhaps);
+  replays.on_live_message(1, "c", 6, Overtaking::yes);
+  EXPECT_EQ(all(replays, 1), Texts{"a"});
+  const auto left_out = replays.take_left_out();
+  ASSERT_EQ(left_out.size(), 1U);
+  EXPECT_EQ(left_out[0].overtaken, (std::map<std::string, MessageSequence>{{"b", 5}}));
+  EXPECT_EQ(left_out[0].joined_at, 4U);
+  EXPECT_TRUE(replays.take_left_out().empty());
+}
+
+TEST(Replays, ASecondFetchIsTheLast) {
+  Replays replays;
+  replays.add(1, 7, list({{"a", 5}}, true), 4);
+  replays.on_live_message(1, "a", 6, Overtaking::perhaps);
+  EXPECT_EQ(all(replays, 1), Texts{});
+  EXPECT_TRUE(replays.take_left_out().empty());
 }
 
 }  // namespace

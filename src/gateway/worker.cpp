@@ -251,13 +251,13 @@ void Worker::on_link_full(std::vector<LinkCommand>& commands) {
 
 void Worker::deliver(const Delivery& delivery, Now now, socketio::Effects& effects) {
   last_message_ = delivery.sequence;
-  const bool overtakes = delivery.overtakes_retained && !replays_.empty();
+  const bool overtakes = delivery.overtaking != Overtaking::no && !replays_.empty();
   index_.for_each_recipient(delivery.matched->filters, [&](ClientSlot slot, std::uint8_t subscribed_qos) {
     const std::uint8_t qos = std::min(subscribed_qos, delivery.qos);
     switch (server_.emit(clients_[slot].socket, qos == delivery.qos ? delivery.frame : frame_at(delivery, qos))) {
       case socketio::EmitResult::queued:
         ++counters_.messages_out;
-        if (overtakes) replays_.on_live_message(slot, delivery.matched->topic);
+        if (overtakes) replays_.on_live_message(slot, delivery.matched->topic, delivery.sequence, delivery.overtaking);
         break;
       case socketio::EmitResult::full:
         on_queue_full(slot, qos);
@@ -348,6 +348,12 @@ void Worker::go_on_with_replay(socketio::SocketId socket) {
         return;
     }
     replays_.pop(socket.slot);
+  }
+  for (Replays::LeftOut& left_out : replays_.take_left_out()) {
+    const RequestId request = ++last_request_;
+    retained_asks_.emplace(request, RetainedAsk{socket, left_out.filter, left_out.joined_at});
+    commands_.push_back(
+        RetainedAgainCommand{options_.index, request, left_out.joined_at, std::move(left_out.overtaken)});
   }
 }
 

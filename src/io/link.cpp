@@ -1,6 +1,7 @@
 #include "io/link.hpp"
 
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "io/clocks.hpp"
 
@@ -44,6 +45,8 @@ void Link::follow_up() {
     for (const auto& connection : connections_) called |= connection->follow_up();
   }
   arm_timer();
+  if (std::exchange(messages_seen_, bridge_.counters().messages_in) != bridge_.counters().messages_in)
+    pace_.on_message();
   const Duration rest = pace_.on_end(read_clocks().instant);
   if (own_loop_) pause(rest);
 }

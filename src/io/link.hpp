@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -45,6 +46,7 @@ class Link final : public LinkPort {
   gateway::Bridge& bridge_;
   const bool own_loop_;
   TurnPace pace_;
+  std::uint64_t messages_seen_ = 0;
   std::vector<Gate> gates_;
   std::vector<bool> blocked_;                                   // by worker: its gate was shut
   std::vector<std::unique_ptr<BrokerConnection>> connections_;  // one for each channel of the bridge

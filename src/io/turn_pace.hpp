@@ -8,9 +8,10 @@
 
 namespace famemely::io {
 
-/// Decides when a loop pauses before it looks for events again. A loop that is woken for every single event spends more
-/// on being woken than on the events; after a short pause several have come. It pauses only in a streak of short turns
-/// that follow each other closely: not when there is little to do, and not when there is so much that turns are long.
+/// Decides when a loop pauses before it looks for events again. A loop that is woken for every single acknowledgement
+/// spends more on being woken than on the acknowledgements; after a short pause several have come. It pauses only in a
+/// streak of short turns that follow each other closely: not when there is little to do, not when there is so much that
+/// turns are long, and not where a message is delivered, which nothing shall delay.
 class TurnPace {
  public:
   static constexpr std::chrono::microseconds kPause{250};
@@ -27,6 +28,8 @@ class TurnPace {
     streak_ = now - ended_ < kGapMax ? streak_ + 1 : 0;
     begun_ = now;
   }
+  /// The turn delivers a message.
+  void on_message() { streak_ = 0; }
   /// The turn is over: how long to pause.
   [[nodiscard]] Duration on_end(Instant now) {
     in_turn_ = false;

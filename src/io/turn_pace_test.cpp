@@ -35,6 +35,16 @@ TEST(TurnPace, DoesNotPauseWhereTurnsAreLong) {
   EXPECT_EQ(pause_after(1000, TurnPace::kTurnMax, microseconds(0)), Duration::zero());
 }
 
+TEST(TurnPace, DoesNotPauseWhereMessagesAreDelivered) {
+  TurnPace pace;
+  Instant now = Instant{} + std::chrono::hours(1);
+  for (int i = 0; i < 1000; ++i) {
+    pace.on_begin(now);
+    pace.on_message();
+    EXPECT_EQ(pace.on_end(now += microseconds(10)), Duration::zero());
+  }
+}
+
 TEST(TurnPace, ATurnBeginsOnce) {
   TurnPace pace;
   Instant now = Instant{} + std::chrono::hours(1);

@@ -468,8 +468,10 @@ void WorkerLoop::on_link_events(std::vector<gateway::WorkerEvent>& events) {
   std::span<gateway::WorkerEvent> rest(events);
   while (!rest.empty()) {
     std::size_t count = 0;
-    for (std::size_t bytes = 0; count < rest.size() && bytes < options_.portion_bytes; ++count)
+    for (std::size_t bytes = 0; count < rest.size() && bytes < options_.portion_bytes; ++count) {
       bytes += gateway::weight(rest[count]);
+      if (std::holds_alternative<gateway::Delivery>(rest[count])) pace_.on_message();
+    }
     application_.on_link_events(rest.first(count), now_, effects_);
     settle();
     rest = rest.subspan(count);
