@@ -25,13 +25,9 @@ Error not_authorized(std::string_view what, std::string_view topic) {
 
 }  // namespace
 
-RestRoutes::RestRoutes(RestOptions options, gateway::Worker& worker, const gateway::Authenticator& authenticator,
-                       std::shared_ptr<const gateway::PermissionPolicy> policy, RandomSource& random, Logger& logger)
-    : options_(std::move(options)),
-      worker_(worker),
-      authenticator_(authenticator),
-      policy_(std::move(policy)),
-      logger_(logger) {
+RestRoutes::RestRoutes(RestOptions options, gateway::Worker& worker, gateway::SignIns& sign_ins, RandomSource& random,
+                       Logger& logger)
+    : options_(std::move(options)), worker_(worker), sign_ins_(sign_ins), logger_(logger) {
   std::uint8_t bytes[6];
   random.fill(bytes);
   for (const std::uint8_t byte : bytes) id_prefix_ += fmt::format("{:02x}", byte);
@@ -78,9 +74,10 @@ std::optional<Error> RestRoutes::begin(Exchange& exchange, const HttpRequest& re
   const Route& route = *exchange.route;
   if (route.access != Access::everybody) {
     const std::string_view token = gateway::bearer_token(request.fields.value_or("Authorization", ""));
-    auto identity = authenticator_.authenticate(token, request.fields.find("Origin").has_value(), turn.now.wall);
-    if (!identity) return std::move(identity.error());
-    exchange.identity = *std::move(identity);
+    auto signed_in = sign_ins_.sign_in(token, request.fields.find("Origin").has_value(), turn.now.wall);
+    if (!signed_in) return std::move(signed_in.error());
+    exchange.identity = std::move(signed_in->identity);
+    exchange.permissions = std::move(signed_in->permissions);
     if (route.access == Access::administrators && !exchange.identity->is_administrator())
       return Error{ErrorCode::forbidden, "Forbidden resource"};
   }
@@ -121,8 +118,7 @@ std::optional<Error> RestRoutes::publish(Exchange& exchange, const HttpRequest& 
                                                                    : read_publish(*body, std::nullopt);
   if (!message) return std::move(message.error());
   exchange.topic = message->topic.text();
-  const gateway::Permissions permissions(policy_, *exchange.identity);
-  if (!permissions.decide_publish(message->topic)) return not_authorized("publish to", exchange.topic);
+  if (!exchange.permissions->decide_publish(message->topic)) return not_authorized("publish to", exchange.topic);
   ask_publish(exchange, *std::move(message), 0);
   return std::nullopt;
 }
@@ -133,13 +129,12 @@ std::optional<Error> RestRoutes::publish_batch(Exchange& exchange, const HttpReq
   const auto members = check_members(*body, exchange.route->members);
   if (!members) return members.error();
   const std::vector<JsonView> items = (*members)[0]->elements();
-  const gateway::Permissions permissions(policy_, *exchange.identity);
   exchange.batch = BatchAnswer(items.size());
   for (std::size_t place = 0; place < items.size(); ++place) {
     auto message = items[place].kind() == JsonKind::object
                        ? read_publish(items[place], std::nullopt)
                        : failure(validation_error("each message must be an object"));
-    if (message && !permissions.decide_publish(message->topic))
+    if (message && !exchange.permissions->decide_publish(message->topic))
       message = failure(not_authorized("publish to", message->topic.text()));
     if (!message) {
       exchange.batch.note(place, message.error(), turn.now.wall);
@@ -170,8 +165,7 @@ std::optional<Error> RestRoutes::subscribe(Exchange& exchange, const HttpRequest
   auto filter = mqtt::TopicFilter::parse(*(*members)[0]->as_string());
   if (!filter) return validation_error(std::move(filter.error()));
   exchange.topic = filter->text();
-  const gateway::Permissions permissions(policy_, *exchange.identity);
-  if (!permissions.decide_subscribe(*filter)) return not_authorized("subscribe to", exchange.topic);
+  if (!exchange.permissions->decide_subscribe(*filter)) return not_authorized("subscribe to", exchange.topic);
   const auto qos = static_cast<std::uint8_t>((*members)[1] ? *(*members)[1]->as_integer() : 0);
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("subscribe", {{"request", exchange.request_id},

@@ -14,8 +14,7 @@
 #include "base/instant.hpp"
 #include "base/logger.hpp"
 #include "base/random_source.hpp"
-#include "gateway/authenticator.hpp"
-#include "gateway/permissions.hpp"
+#include "gateway/sign_ins.hpp"
 #include "gateway/worker.hpp"
 #include "protocol/socketio/effects.hpp"
 
@@ -31,8 +30,8 @@ struct RestOptions {
 /// one.
 class RestRoutes {
  public:
-  RestRoutes(RestOptions options, gateway::Worker& worker, const gateway::Authenticator& authenticator,
-             std::shared_ptr<const gateway::PermissionPolicy> policy, RandomSource& random, Logger& logger);
+  RestRoutes(RestOptions options, gateway::Worker& worker, gateway::SignIns& sign_ins, RandomSource& random,
+             Logger& logger);
 
   void on_request(socketio::ConnectionId connection, const HttpRequest& request, Now now, socketio::Effects& effects);
   /// Nobody waits for the answer any more; what was asked goes on.
@@ -55,6 +54,7 @@ class RestRoutes {
     Instant begun;
     const Route* route = nullptr;
     std::shared_ptr<const gateway::Identity> identity;
+    std::shared_ptr<const gateway::Permissions> permissions;
     std::string topic;
     std::size_t awaited = 0;  // outcomes
     BatchAnswer batch;
@@ -93,8 +93,7 @@ class RestRoutes {
 
   RestOptions options_;
   gateway::Worker& worker_;
-  const gateway::Authenticator& authenticator_;
-  std::shared_ptr<const gateway::PermissionPolicy> policy_;
+  gateway::SignIns& sign_ins_;
   Logger& logger_;
   std::string id_prefix_;
   ExchangeId last_exchange_ = 0;

@@ -56,32 +56,29 @@ Result<mqtt::TopicFilter, Error> read_filter(const JsonView& topic) {
 
 }  // namespace
 
-SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker,
-                           const gateway::Authenticator& authenticator,
-                           std::shared_ptr<const gateway::PermissionPolicy> policy, Logger& logger)
-    : server_(server), worker_(worker), authenticator_(authenticator), policy_(std::move(policy)), logger_(logger) {}
+SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker, gateway::SignIns& sign_ins,
+                           Logger& logger)
+    : server_(server), worker_(worker), sign_ins_(sign_ins), logger_(logger) {}
 
 // --- connections ---
 
 void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects) {
-  Result<std::shared_ptr<const gateway::Identity>, Error> identity = failure(Error{ErrorCode::unauthorized, ""});
-  if (auto token = presented_token(request))
-    identity = authenticator_.authenticate(*token, !request.handshake.origin.empty(), now.wall);
-  else
-    identity = failure(std::move(token.error()));
-  if (!identity) {
-    const Error& error = identity.error();
+  const auto token = presented_token(request);
+  const Result<gateway::SignedIn, Error> signed_in =
+      token ? sign_ins_.sign_in(*token, !request.handshake.origin.empty(), now.wall) : failure(token.error());
+  if (!signed_in) {
+    const Error& error = signed_in.error();
     server_.refuse(request.socket, error.message, fmt::format("{{\"statusCode\":{}}}", error.status()));
     if (logger_.enabled(LogLevel::info))
       logger_.info("connection refused", {{"remote", request.handshake.remote_address}, {"reason", error.message}});
     return;
   }
   server_.accept(request.socket, now, effects);
-  worker_.add_client(request.socket, *identity, std::make_shared<const gateway::Permissions>(policy_, **identity));
+  worker_.add_client(request.socket, signed_in->identity, signed_in->permissions);
   emit(request.socket, kStatus, status_json(worker_.link_status()), {now, effects});
   if (logger_.enabled(LogLevel::info))
     logger_.info("client connected", {{"socket", server_.sid(request.socket)},
-                                      {"user", (*identity)->user_id},
+                                      {"user", signed_in->identity->user_id},
                                       {"remote", request.handshake.remote_address},
                                       {"transport", socketio::to_string(request.transport)}});
 }

@@ -11,8 +11,7 @@
 #include "base/error.hpp"
 #include "base/instant.hpp"
 #include "base/logger.hpp"
-#include "gateway/authenticator.hpp"
-#include "gateway/permissions.hpp"
+#include "gateway/sign_ins.hpp"
 #include "gateway/worker.hpp"
 #include "protocol/socketio/server.hpp"
 
@@ -22,8 +21,7 @@ namespace famemely::api {
 /// the client wanted it, by the acknowledgement alone.
 class SocketEvents {
  public:
-  SocketEvents(socketio::Server& server, gateway::Worker& worker, const gateway::Authenticator& authenticator,
-               std::shared_ptr<const gateway::PermissionPolicy> policy, Logger& logger);
+  SocketEvents(socketio::Server& server, gateway::Worker& worker, gateway::SignIns& sign_ins, Logger& logger);
 
   void on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects);
   void on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects);
@@ -64,8 +62,7 @@ class SocketEvents {
 
   socketio::Server& server_;
   gateway::Worker& worker_;
-  const gateway::Authenticator& authenticator_;
-  std::shared_ptr<const gateway::PermissionPolicy> policy_;
+  gateway::SignIns& sign_ins_;
   Logger& logger_;
   std::unordered_map<gateway::RequestId, Asker> askers_;
 };

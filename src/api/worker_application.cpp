@@ -10,8 +10,9 @@ WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
                                      RandomSource& random, Logger& logger)
     : server_(options.socketio, random),
       worker_(options.worker, server_, random),
-      events_(server_, worker_, authenticator, policy, logger),
-      routes_(options.rest, worker_, authenticator, policy, random, logger),
+      sign_ins_(authenticator, policy),
+      events_(server_, worker_, sign_ins_, logger),
+      routes_(options.rest, worker_, sign_ins_, random, logger),
       cors_(options.cors) {}
 
 void WorkerApplication::process(Now now, socketio::Effects& effects) {

@@ -12,8 +12,7 @@
 #include "base/logger.hpp"
 #include "base/random_source.hpp"
 #include "gateway/application.hpp"
-#include "gateway/authenticator.hpp"
-#include "gateway/permissions.hpp"
+#include "gateway/sign_ins.hpp"
 #include "gateway/worker.hpp"
 
 namespace famemely::api {
@@ -52,6 +51,7 @@ class WorkerApplication final : public gateway::Application {
 
   socketio::Server server_;
   gateway::Worker worker_;
+  gateway::SignIns sign_ins_;
   SocketEvents events_;
   RestRoutes routes_;
   CorsPolicy cors_;
