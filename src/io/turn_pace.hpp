@@ -14,7 +14,7 @@ namespace famemely::io {
 /// turns are long, and not where a message is delivered, which nothing shall delay.
 class TurnPace {
  public:
-  static constexpr std::chrono::microseconds kPause{250};
+  static constexpr std::chrono::microseconds kPause{350};
   /// Turns further apart than this are no streak.
   static constexpr std::chrono::microseconds kGapMax{250};
   /// A longer turn has gathered enough.
