@@ -10,7 +10,7 @@ Result<gateway::OutgoingMessage, Error> read_broadcast(const JsonView& object, W
   const auto members = check_members(object, kBroadcastMembers);
   if (!members) return failure(members.error());
   auto topic = mqtt::TopicName::parse(*(*members)[0]->as_string());
-  if (!topic) return failure(Error{ErrorCode::bad_request, "Validation failed", {std::move(topic.error())}});
+  if (!topic) return failure(validation_error(std::move(topic.error())));
   const JsonView& message = *(*members)[1];
   const bool with_timestamp = !(*members)[2] || *(*members)[2]->as_boolean();
 

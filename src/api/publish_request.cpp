@@ -12,8 +12,6 @@
 namespace famemely::api {
 namespace {
 
-Error refusal(std::string what) { return Error{ErrorCode::bad_request, "Validation failed", {std::move(what)}}; }
-
 /// The payload's bytes, and the content type that tells receivers what the bytes are where JSON does not.
 struct Encoded {
   std::string bytes;
@@ -25,16 +23,16 @@ Result<Encoded, Error> encode(const JsonView& payload, const std::optional<JsonV
   constexpr std::string_view kText = "text/plain";
   constexpr std::string_view kBinary = "application/octet-stream";
   if (attachment) {
-    if (encoding) return failure(refusal("encoding must not be set for a Buffer"));
+    if (encoding) return failure(validation_error("encoding must not be set for a Buffer"));
     return Encoded{std::string(*attachment), kBinary};
   }
   const std::string name = encoding ? *encoding->as_string() : "json";
   if (name == "json") return Encoded{std::string(payload.raw()), {}};
   auto text = payload.as_string();
-  if (!text) return failure(refusal(fmt::format("payload must be a string with encoding {}", name)));
+  if (!text) return failure(validation_error(fmt::format("payload must be a string with encoding {}", name)));
   if (name == "text") return Encoded{*std::move(text), kText};
   auto bytes = base64_decode(*text);
-  if (!bytes) return failure(refusal("payload must be base64 with encoding base64"));
+  if (!bytes) return failure(validation_error("payload must be base64 with encoding base64"));
   return Encoded{*std::move(bytes), kBinary};
 }
 
@@ -47,7 +45,7 @@ Result<gateway::OutgoingMessage, Error> read_publish(const JsonView& object,
   const auto& [topic, payload, qos, retain, encoding, properties] =
       std::tie((*members)[0], (*members)[1], (*members)[2], (*members)[3], (*members)[4], (*members)[5]);
   auto name = mqtt::TopicName::parse(*topic->as_string());
-  if (!name) return failure(refusal(std::move(name.error())));
+  if (!name) return failure(validation_error(std::move(name.error())));
   auto encoded = encode(*payload, encoding, attachment);
   if (!encoded) return failure(encoded.error());
 
@@ -56,7 +54,7 @@ Result<gateway::OutgoingMessage, Error> read_publish(const JsonView& object,
   message.retain = retain && *retain->as_boolean();
   if (properties) {
     auto asked = gateway::read_properties(*properties);
-    if (!asked) return failure(refusal(std::move(asked.error())));
+    if (!asked) return failure(validation_error(std::move(asked.error())));
     message.properties = *std::move(asked);
     message.properties_asked = !message.properties.empty();
   }

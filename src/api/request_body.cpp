@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "api/request_schema.hpp"
 #include "base/utf8.hpp"
 
 namespace famemely::api {
@@ -51,8 +52,7 @@ Result<JsonView, Error> read_body(const HttpRequest& request) {
     return failure(
         Error{ErrorCode::bad_request,
               fmt::format("Malformed JSON at {}: {}", place_of(request.body, view.error().offset), view.error().what)});
-  if (view->kind() != JsonKind::object)
-    return failure(Error{ErrorCode::bad_request, "Validation failed", {"body must be a JSON object"}});
+  if (view->kind() != JsonKind::object) return failure(validation_error("body must be a JSON object"));
   return *view;
 }
 

@@ -70,6 +70,10 @@ std::string absence(const Member& member) {
 
 }  // namespace
 
+Error validation_error(std::string what) {
+  return Error{ErrorCode::bad_request, "Validation failed", {std::move(what)}};
+}
+
 Result<std::vector<std::optional<JsonView>>, Error> check_members(const JsonView& object,
                                                                   std::span<const Member> members) {
   std::vector<std::optional<JsonView>> found(members.size());

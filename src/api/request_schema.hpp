@@ -58,6 +58,9 @@ inline constexpr Member kUnsubscribeMembers[] = {
     {"topic", MemberKind::string, true, "The topic filter, as it was subscribed"},
 };
 
+/// The refusal of a request of which one thing is wrong.
+[[nodiscard]] Error validation_error(std::string what);
+
 /// Looks up and checks each member of an object at once. `found[i]` belongs to `members[i]`; absent ones are empty. All
 /// that is wrong is told together, as an array of messages.
 [[nodiscard]] Result<std::vector<std::optional<JsonView>>, Error> check_members(const JsonView& object,

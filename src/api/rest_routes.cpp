@@ -15,10 +15,6 @@ namespace {
 
 constexpr std::size_t kRequestIdBytesMax = 128;
 
-Error validation_error(std::string what) {
-  return Error{ErrorCode::bad_request, "Validation failed", {std::move(what)}};
-}
-
 Error not_authorized(std::string_view what, std::string_view topic) {
   return Error{ErrorCode::forbidden, fmt::format("Not authorized to {} {}", what, topic)};
 }

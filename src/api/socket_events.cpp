@@ -50,7 +50,7 @@ std::string topic_of(const Result<JsonView, Error>& argument) {
 
 Result<mqtt::TopicFilter, Error> read_filter(const JsonView& topic) {
   auto filter = mqtt::TopicFilter::parse(*topic.as_string());
-  if (!filter) return failure(Error{ErrorCode::bad_request, "", {std::move(filter.error())}});
+  if (!filter) return failure(validation_error(std::move(filter.error())));
   return *std::move(filter);
 }
 
