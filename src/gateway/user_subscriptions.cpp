@@ -25,8 +25,8 @@ void UserSubscriptions::subscribe(const UserSubscribeCommand& command, Instant n
 void UserSubscriptions::unsubscribe(const UserUnsubscribeCommand& command) {
   const auto user = users_.find(command.user_id);
   const auto held =
-      user == users_.end() ? decltype(user->second.held.end()){} : user->second.held.find(command.filter.text());
-  if (user == users_.end() || held == user->second.held.end()) {
+      user == users_.end() ? decltype(User::held)::node_type{} : user->second.held.extract(command.filter.text());
+  if (held.empty()) {
     events_.emplace_back(
         command.worker,
         UserUnsubscribeAnswer{command.request,
@@ -34,8 +34,7 @@ void UserSubscriptions::unsubscribe(const UserUnsubscribeCommand& command) {
     return;
   }
   for (WorkerSet left = user->second.workers; left != 0; left &= left - 1)
-    events_.emplace_back(static_cast<WorkerIndex>(std::countr_zero(left)), UserUnsubscribed{held->second});
-  user->second.held.erase(held);
+    events_.emplace_back(static_cast<WorkerIndex>(std::countr_zero(left)), UserUnsubscribed{held.mapped()});
   if (user->second.forgettable()) users_.erase(user);
   events_.emplace_back(command.worker, UserUnsubscribeAnswer{command.request, std::nullopt});
 }

@@ -36,7 +36,7 @@ void Link::on_worker_room(std::size_t worker) {
 }
 
 void Link::follow_up() {
-  pace_.on_begin(read_clocks().instant);
+  if (own_loop_) pace_.on_begin(read_clocks().instant);
   for (bool called = true; called;) {
     bridge_.settle(read_clocks());
     // Acknowledgements follow the hand-over, and answers follow what was written.
@@ -45,10 +45,10 @@ void Link::follow_up() {
     for (const auto& connection : connections_) called |= connection->follow_up();
   }
   arm_timer();
+  if (!own_loop_) return;  // the worker whose loop it is paces it
   if (std::exchange(messages_seen_, bridge_.counters().messages_in) != bridge_.counters().messages_in)
     pace_.on_message();
-  const Duration rest = pace_.on_end(read_clocks().instant);
-  if (own_loop_) pause(rest);
+  pause(pace_.on_end(read_clocks().instant));
 }
 
 void Link::hand_over() {
