@@ -27,6 +27,8 @@ engineio::Options engine_options(const Options& options) {
           .client_queue_bytes_max = options.client_queue_bytes_max,
           .polling = options.polling,
           .websocket = options.websocket,
+          .http_compression_bytes_min = options.http_compression_bytes_min,
+          .websocket_compression_bytes_min = options.websocket_compression_bytes_min,
           .owner = options.owner};
 }
 

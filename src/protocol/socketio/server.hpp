@@ -37,6 +37,10 @@ struct Options {
   std::uint32_t client_queue_bytes_max = 4'000'000;
   bool polling = true;
   bool websocket = true;
+  /// Polling answers of this size and above are gzip for clients that take it; nothing: none is.
+  std::optional<std::uint32_t> http_compression_bytes_min = 1'024;
+  /// WebSockets may agree on permessage-deflate, which messages of this size and above use; nothing: they may not.
+  std::optional<std::uint32_t> websocket_compression_bytes_min{};
   /// Every other namespace is refused with `Invalid namespace`.
   std::vector<std::string> namespaces{"/"};
   /// The index of the worker that this machine serves; sids carry it.
