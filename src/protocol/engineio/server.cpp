@@ -272,14 +272,23 @@ bool Server::is_open(SessionId id) const {
 SendResult Server::send(SessionId id, const Frame& frame) {
   if (!is_open(id)) return SendResult::gone;
   const Frame& own = outgoing(id.slot, frame);
-  const Outbox& outbox = sessions_[id.slot].outbox;
-  if (std::size_t{outbox.bytes} + own.size() > options_.client_queue_bytes_max) return SendResult::full;
+  Session& session = sessions_[id.slot];
+  session.uncounted_bytes = std::min(session.uncounted_bytes, session.outbox.bytes);
+  if (std::size_t{session.outbox.bytes} - session.uncounted_bytes + own.size() > options_.client_queue_bytes_max)
+    return SendResult::full;
   push(id.slot, own);
   return SendResult::queued;
 }
 
 void Server::send_anyway(SessionId id, const Frame& frame) {
   if (is_open(id)) push(id.slot, outgoing(id.slot, frame));
+}
+
+void Server::send_uncounted(SessionId id, const Frame& frame) {
+  if (!is_open(id)) return;
+  const Frame& own = outgoing(id.slot, frame);
+  push(id.slot, own);
+  sessions_[id.slot].uncounted_bytes += static_cast<std::uint32_t>(own.size());
 }
 
 void Server::tell_when_drained(SessionId id) {

@@ -52,6 +52,7 @@ struct Session {
   bool tell_when_drained : 1 = false;
   std::uint8_t deflate_bits : 4 = 0;  // the window of messages to its WebSocket, 9 to 15; 0: no permessage-deflate
   std::uint32_t generation = 0;
+  std::uint32_t uncounted_bytes = 0;  // of the outbox, that its bound leaves out: at most
   Outbox outbox;
   std::unique_ptr<PollingState> polling;   // while that is the transport
   ConnectionId websocket = kNoConnection;  // while that is
