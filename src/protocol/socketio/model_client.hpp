@@ -220,6 +220,9 @@ struct ModelClient {
       require(!packet.empty(), "an empty packet in an answer");
       if (packet == "6" || packet == "1") {
         require(payload.size() == 1, "a noop or a close along with data");
+        const bool ends = must_end || !alive || wild;
+        require(ends || (packet == "6" && (probe_answered || transport == Transport::websocket)),
+                "a noop or a close without an occasion");
         if (packet == "1") told_last_packet = true;
         if (packet == "1" && flushed) require(owed.empty(), "told to go before what was queued had come");
       } else if (packet.front() == 'b') {

@@ -545,7 +545,7 @@ class ModelRun final : public ModelWorld {
     return known[known.size() - 1 - back];
   }
   void emit_something(SocketId id) {
-    std::array<std::string, 2> data{std::string(choices.pick(50), 'a'), std::string(choices.pick(3), 'b')};
+    std::array<std::string, 2> data{std::string(choices.pick(50) * 12, 'a'), std::string(choices.pick(3), 'b')};
     const std::array<std::string_view, 2> attachments{data[0], data[1]};
     const std::size_t size = std::array<std::size_t, 4>{0, 10, 200, 900}[choices.pick(4)];
     const std::string args = std::to_string(++last_number_) + ",\"" + std::string(size, 'x') + "\"";
