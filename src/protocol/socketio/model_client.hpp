@@ -18,10 +18,9 @@
 #include "protocol/engineio/effects.hpp"
 #include "protocol/engineio/frame.hpp"
 #include "protocol/engineio/payload.hpp"
+#include "protocol/engineio/test_bench.hpp"
 #include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
-#include "protocol/websocket/decoder.hpp"
-#include "protocol/websocket/encoder.hpp"
 
 namespace famemely::socketio {
 
