@@ -259,6 +259,11 @@ void Server::on_connect(engineio::SessionId session, const Packet& packet, std::
       close_session(session, DisconnectReason::slow_consumer, now, effects, kCloseSlowConsumer);
     return;
   }
+  if (!engine_.has_room(session, 0)) {
+    // The answer will be queued whether there is room or not: whoever reads none must not make us queue them for ever.
+    close_session(session, DisconnectReason::slow_consumer, now, effects, kCloseSlowConsumer);
+    return;
+  }
   const std::uint32_t slot = add_socket(session, static_cast<std::uint16_t>(nsp - namespaces_.begin()));
   effects.for_application.emplace_back(ConnectRequested{id_of(slot), *nsp, std::string(packet.json),
                                                         unpack(clients_[session.slot].handshake.view()),
