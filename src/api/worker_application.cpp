@@ -13,6 +13,7 @@ WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
       sign_ins_(authenticator, policy),
       events_(server_, worker_, sign_ins_, logger),
       routes_(options.rest, worker_, sign_ins_, random, logger),
+      client_bundle_(options.client_bundle, options.serve_client),
       cors_(options.cors) {}
 
 void WorkerApplication::process(Now now, socketio::Effects& effects) {
@@ -44,6 +45,10 @@ void WorkerApplication::answer_outcomes(Now now, socketio::Effects& effects) {
 
 void WorkerApplication::on_request(socketio::ConnectionId connection, HttpRequest request, Now now,
                                    socketio::Effects& effects) {
+  if (ClientBundle::claims(request)) {
+    effects.for_io.push_back(socketio::Respond{connection, client_bundle_.answer(request)});
+    return;
+  }
   routes_.on_request(connection, request, now, effects);
   answer_outcomes(now, effects);
 }

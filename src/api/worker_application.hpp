@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "api/client_bundle.hpp"
 #include "api/cors.hpp"
 #include "api/rest_routes.hpp"
 #include "api/socket_closer.hpp"
@@ -22,6 +23,8 @@ struct WorkerApplicationOptions {
   gateway::WorkerOptions worker;
   CorsPolicy cors;
   RestOptions rest;
+  std::span<const BundledFile> client_bundle;
+  bool serve_client = true;
 };
 
 /// One worker's share of the gateway: the Socket.IO server, the clients, the events and the routes, put together.
@@ -54,6 +57,7 @@ class WorkerApplication final : public gateway::Application {
   gateway::SignIns sign_ins_;
   SocketEvents events_;
   RestRoutes routes_;
+  ClientBundle client_bundle_;
   CorsPolicy cors_;
   StatusAnnouncer announcer_;
   SocketCloser closer_;

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "api/worker_application.hpp"
+#include "app/embedded_client_bundle.hpp"
 #include "app/user_token.hpp"
 #include "app/version.hpp"
 #include "gateway/authenticator.hpp"
@@ -59,6 +60,8 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
                     .subscriptions_per_socket_max = config.limit_subscriptions_per_socket,
                     .replay_bytes = std::min<std::size_t>(config.client_queue / 4, 65'536)};
   options.cors = cors_policy(config);
+  options.client_bundle = embedded_client_bundle();
+  options.serve_client = config.serve_client;
   options.rest = {.version = std::string(kVersion), .started_at = io::read_clocks().instant};
   return options;
 }

@@ -240,6 +240,9 @@ std::vector<Setting> server_settings() {
                        "What may wait for one slow client. Past it QoS 0 messages are dropped for that client, "
                        "and a message of QoS 1 or 2 closes its connection."),
           "4MB"),
+      with_default(toggle_setting("SERVE_CLIENT", &Config::serve_client,
+                                  "Serve the official browser client: `/socket.io/socket.io.min.js` and its kin."),
+                   "true"),
       unavailable(with_default(duration_setting("RECOVERY_WINDOW", &Config::recovery_window, 0s, 24h,
                                                 "How long a dropped Socket.IO connection can be recovered."),
                                "2m"),

@@ -65,6 +65,7 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "FAMEMELY_DATABASE_URL",
                                 "MAX_PAYLOAD",
                                 "CLIENT_QUEUE",
+                                "SERVE_CLIENT",
                                 "RECOVERY_WINDOW",
                                 "RECOVERY_BYTES",
                                 "RECOVERY_BYTES_TOTAL",
@@ -84,7 +85,7 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "METRICS_PORT",
                                 "SHUTDOWN_TIMEOUT"})
     EXPECT_NE(find_setting(name), nullptr) << name;
-  EXPECT_EQ(settings().size(), 53U);
+  EXPECT_EQ(settings().size(), 54U);
 }
 
 TEST(SettingsTable, TakesItsOwnDefaultsAndWritesThemBack) {
