@@ -62,6 +62,7 @@ struct Config {
   /// Exact origins, or the single element `*`.
   std::vector<std::string> cors_origins;
   bool serve_client = false;
+  bool admin_ui = false;
   std::string tls_cert_file;
   std::string tls_key_file;
 

@@ -66,6 +66,7 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "MAX_PAYLOAD",
                                 "CLIENT_QUEUE",
                                 "SERVE_CLIENT",
+                                "ADMIN_UI",
                                 "RECOVERY_WINDOW",
                                 "RECOVERY_BYTES",
                                 "RECOVERY_BYTES_TOTAL",
@@ -85,7 +86,7 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "METRICS_PORT",
                                 "SHUTDOWN_TIMEOUT"})
     EXPECT_NE(find_setting(name), nullptr) << name;
-  EXPECT_EQ(settings().size(), 54U);
+  EXPECT_EQ(settings().size(), 55U);
 }
 
 TEST(SettingsTable, TakesItsOwnDefaultsAndWritesThemBack) {

@@ -15,7 +15,9 @@
 #include "protocol/mqtt/properties.hpp"
 #include "protocol/mqtt/topic_filter.hpp"
 #include "protocol/mqtt/topic_name.hpp"
+#include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
+#include "protocol/socketio/traffic.hpp"
 
 /// What crosses between the workers and the link. Everything here is moved or immutable.
 namespace famemely::gateway {
@@ -64,10 +66,28 @@ struct ListedSubscription {
   Source source;
 };
 
+/// A socket as administrators see it.
+struct ListedSocket {
+  std::string sid;
+  std::string user_id;
+  std::vector<std::string> roles;
+  std::vector<std::string> filters;  // that deliver to it, as many as kListedFiltersMax
+  socketio::Transport transport;
+  std::string remote_address;
+  std::string origin;
+  WallTime joined_at;
+};
+/// Bounds of a list of sockets: of one worker's, and of what the link puts together.
+inline constexpr std::size_t kListedSocketsMax = 1000;
+inline constexpr std::size_t kListedFiltersMax = 16;
+/// Longer filters are left out.
+inline constexpr std::size_t kListedFilterBytesMax = 256;
+
 /// What a survey is to find.
 struct SurveyScope {
   bool subscriptions = false;            // else only their number
   std::optional<std::string> user_id{};  // nothing: of everybody
+  bool sockets = false;                  // and who is connected by what
 };
 
 /// What is true of one part of the gateway, or of all.
@@ -79,6 +99,12 @@ struct Survey {
   std::uint64_t messages_out = 0;
   std::uint64_t messages_dropped = 0;
   std::uint64_t publishes = 0;
+  // With `sockets` in the scope:
+  std::vector<ListedSocket> sockets{};
+  std::uint64_t administrators = 0;  // sockets of the Admin UI
+  std::uint64_t connections = 0;     // of Engine.IO
+  std::uint64_t polling_connections = 0;
+  socketio::Traffic traffic{};
 
   void add(Survey other);
 };
@@ -148,14 +174,21 @@ struct SurveyCommand {
   RequestId request;
   SurveyScope scope;
 };
+/// Whichever worker has the socket of that sid is to disconnect it. Not answered.
+struct DisconnectCommand {
+  WorkerIndex worker;
+  std::string sid;
+  bool close_connection;  // else the namespace only
+  std::string by;         // the administrator, for the log
+};
 struct SurveyReply {
   WorkerIndex worker;
   std::uint64_t survey;
   Survey part;
 };
-using LinkCommand =
-    std::variant<SubscribeCommand, ReleaseCommand, PublishCommand, RetainedCommand, RetainedAgainCommand,
-                 UserSubscribeCommand, UserUnsubscribeCommand, UserPresenceCommand, SurveyCommand, SurveyReply>;
+using LinkCommand = std::variant<SubscribeCommand, ReleaseCommand, PublishCommand, RetainedCommand,
+                                 RetainedAgainCommand, UserSubscribeCommand, UserUnsubscribeCommand,
+                                 UserPresenceCommand, SurveyCommand, SurveyReply, DisconnectCommand>;
 
 // --- from the link to a worker ---
 
@@ -262,13 +295,19 @@ struct SurveyQuestion {
   std::uint64_t survey;
   std::shared_ptr<const SurveyScope> scope;
 };
+/// A DisconnectCommand, as every worker gets it.
+struct DisconnectWanted {
+  std::string sid;
+  bool close_connection;
+  std::string by;
+};
 struct SurveyAnswer {
   RequestId request;
   std::shared_ptr<const Survey> survey;
 };
 using WorkerEvent = std::variant<Delivery, SubscribeAnswer, PublishAnswer, FilterLost, LinkStatus, RetainedMessages,
                                  UserSubscribeAnswer, UserUnsubscribeAnswer, UserSubscribed, UserUnsubscribed,
-                                 UserSubscriptionRefused, SurveyQuestion, SurveyAnswer>;
+                                 UserSubscriptionRefused, SurveyQuestion, SurveyAnswer, DisconnectWanted>;
 
 /// About the bytes that an item holds: what bounds the queues between threads.
 [[nodiscard]] std::size_t weight(const LinkCommand& command);
