@@ -28,7 +28,6 @@ constexpr const char* kNoJwks =
 constexpr const char* kNoLimit = "this limit is not available in this version; leave it unset, or off";
 constexpr const char* kNoTls =
     "serving HTTPS is not available in this version; leave it unset and put a proxy that ends TLS in front";
-constexpr const char* kNoRecovery = "connection state recovery is not available in this version; leave it unset";
 constexpr const char* kNoMetrics = "the metrics route is not available in this version; leave it unset";
 
 Setting with_default(Setting setting, std::string fallback) {
@@ -247,18 +246,18 @@ std::vector<Setting> server_settings() {
           "ADMIN_UI", &Config::admin_ui,
           "Let administrators in by the namespace `/admin`, which the Admin UI of the Socket.IO project speaks: "
           "docs/admin_ui.md. Its origin must be in CORS_ORIGINS."),
-      unavailable(with_default(duration_setting("RECOVERY_WINDOW", &Config::recovery_window, 0s, 24h,
-                                                "How long a dropped Socket.IO connection can be recovered."),
-                               "2m"),
-                  kNoRecovery),
-      unavailable(with_default(size_setting("RECOVERY_BYTES", &Config::recovery_bytes, 0, 4 * kGigabyte,
-                                            "Missed messages kept for one session, which is then given up."),
-                               "1MB"),
-                  kNoRecovery),
-      unavailable(with_default(size_setting("RECOVERY_BYTES_TOTAL", &Config::recovery_bytes_total, 0, 1000 * kGigabyte,
-                                            "Missed messages kept in all."),
-                               "256MB"),
-                  kNoRecovery),
+      with_default(
+          duration_setting("RECOVERY_WINDOW", &Config::recovery_window, 0s, 24h,
+                           "How long a dropped Socket.IO connection can be recovered; 0 switches recovery off, "
+                           "and events carry no offsets."),
+          "2m"),
+      with_default(size_setting("RECOVERY_BYTES", &Config::recovery_bytes, 0, 4 * kGigabyte,
+                                "What one client may have missed; a session that outgrows it can't be recovered."),
+                   "1MB"),
+      with_default(size_setting("RECOVERY_BYTES_TOTAL", &Config::recovery_bytes_total, 0, 1000 * kGigabyte,
+                                "Messages and sessions kept for recovery in all: half of it for live messages, "
+                                "each once however many clients missed it."),
+                   "256MB"),
       with_default(duration_setting("SHUTDOWN_TIMEOUT", &Config::shutdown_timeout, 0s, 1h,
                                     "How long what is in flight may take to finish after SIGTERM or SIGINT."),
                    "10s"),

@@ -43,6 +43,12 @@ void Bridge::handle(LinkCommand& command, Now now) {
     // A session that was recovered may be with another worker than the one that made its sid: they all look.
     for (std::size_t worker = 0; worker < workers_.size(); ++worker)
       queue(worker, DisconnectWanted{to_disconnect->sid, to_disconnect->close_connection, to_disconnect->by});
+  else if (auto* to_recover = std::get_if<RecoverCommand>(&command))
+    recover(*to_recover);
+  else if (auto* found = std::get_if<RecoveryReply>(&command))
+    on_recovery_reply(*found, now);
+  else if (const auto* over = std::get_if<SessionOverCommand>(&command))
+    moved_sessions_.erase(over->pid);
 }
 
 // --- publishing ---
