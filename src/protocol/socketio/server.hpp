@@ -50,8 +50,10 @@ struct Acceptance {
   std::optional<engineio::Sid> sid{};
   /// The private id by which it can ask for the session again; nothing: it can't.
   std::optional<engineio::Sid> pid{};
-  /// What it has missed, in order. It leaves before the client learns that it is in, as the official server does it,
-  /// and does not count against the bound of the client's queue.
+  /// What it has missed, in order; it does not count against the bound of the client's queue. It leaves before the
+  /// client learns that it is in, as the official server does it, but after that if it is too much for one write: the
+  /// official client does not note the offsets of what comes before, and would see it again if the connection broke in
+  /// between.
   std::span<const Frame> missed{};
 };
 
