@@ -109,6 +109,23 @@ class Bench {
     network_.received[connection].clear();
     return connection;
   }
+  /// Time goes by, and the timer of whatever is due then rings.
+  void pass(Duration time) {
+    now.instant += time;
+    now.wall += std::chrono::duration_cast<std::chrono::milliseconds>(time);
+    application_.on_timer(now, effects_);
+    settle();
+  }
+  /// A WebSocket that has joined nothing yet.
+  socketio::ConnectionId open(std::string_view origin = "") {
+    const socketio::ConnectionId connection = ++last_connection_;
+    HttpRequest request = engineio::make_upgrade("EIO=4&transport=websocket", "/socket.io/");
+    if (!origin.empty()) request.fields.add("Origin", std::string(origin));
+    application_.server().on_upgrade(connection, request, now, effects_);
+    settle();
+    network_.received[connection].clear();
+    return connection;
+  }
   /// A packet from the client.
   void send(socketio::ConnectionId connection, std::string_view packet) {
     std::string bytes = engineio::masked_text(packet);
@@ -132,6 +149,10 @@ class Bench {
   static WorkerApplicationOptions options() {
     WorkerApplicationOptions made;
     made.socketio.namespaces = {std::string(gateway::kNamespace)};
+    made.socketio.namespaces.emplace_back(kAdminNamespace);
+    made.admin = {
+        .session_key = "a-key-of-this-process-and-no-other",
+        .server = {.id = "node-1", .hostname = "machine", .pid = 42, .started_at = Instant(std::chrono::minutes(59))}};
     made.rest = {.version = "1.2.3", .started_at = Instant(std::chrono::hours(1))};
     return made;
   }

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "api/admin_events.hpp"
+#include "api/client_bundle.hpp"
 #include "api/cors.hpp"
 #include "api/rest_routes.hpp"
 #include "api/socket_closer.hpp"
@@ -22,6 +24,9 @@ struct WorkerApplicationOptions {
   gateway::WorkerOptions worker;
   CorsPolicy cors;
   RestOptions rest;
+  std::span<const BundledFile> client_bundle;
+  bool serve_client = true;
+  AdminOptions admin{};  // of use if `/admin` is among the namespaces
 };
 
 /// One worker's share of the gateway: the Socket.IO server, the clients, the events and the routes, put together.
@@ -45,6 +50,8 @@ class WorkerApplication final : public gateway::Application {
   [[nodiscard]] bool idle() const override;
 
  private:
+  /// True for what concerns the namespace `/admin`, and is done with it.
+  bool take_administrators(const socketio::ApplicationEffect& effect, Now now, socketio::Effects& effects);
   /// Until nothing is left that one answer has brought about.
   void answer_outcomes(Now now, socketio::Effects& effects);
   void announce_if_due(Now now, socketio::Effects& effects);
@@ -53,7 +60,9 @@ class WorkerApplication final : public gateway::Application {
   gateway::Worker worker_;
   gateway::SignIns sign_ins_;
   SocketEvents events_;
+  AdminEvents admin_;
   RestRoutes routes_;
+  ClientBundle client_bundle_;
   CorsPolicy cors_;
   StatusAnnouncer announcer_;
   SocketCloser closer_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "api/worker_application.hpp"
+#include "app/embedded_client_bundle.hpp"
 #include "app/user_token.hpp"
 #include "app/version.hpp"
 #include "gateway/authenticator.hpp"
@@ -48,7 +50,21 @@ api::CorsPolicy cors_policy(const Config& config) {
   return {.origins = config.cors_origins, .any_loopback = config.dev};
 }
 
-api::WorkerApplicationOptions application_options(const Config& config, std::size_t worker) {
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+/// What signs the sessions of the Admin UI: new with each process.
+std::string make_admin_key() {
+  io::SystemRandom random;
+  std::uint8_t bytes[32];
+  random.fill(bytes);
+  return std::string(std::begin(bytes), std::end(bytes));
+}
+
+api::WorkerApplicationOptions application_options(const Config& config, std::size_t worker,
+                                                  const std::string& admin_key) {
   const auto index = static_cast<std::uint8_t>(worker);
   api::WorkerApplicationOptions options;
   options.socketio.namespaces = {std::string(gateway::kNamespace)};
@@ -66,9 +82,18 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
                     .recovery_bytes = config.recovery_bytes,
                     .recovery_bytes_total = config.recovery_bytes_total / 2 / config.workers};
   options.cors = cors_policy(config);
+  options.client_bundle = embedded_client_bundle();
+  options.serve_client = config.serve_client;
+  const Instant now = io::read_clocks().instant;
   options.rest = {.version = std::string(kVersion),
-                  .started_at = io::read_clocks().instant,
+                  .started_at = now,
                   .compressed_bytes_min = options.socketio.http_compression_bytes_min};
+  if (config.admin_ui) options.socketio.namespaces.emplace_back(api::kAdminNamespace);
+  options.admin = {.session_key = admin_key,
+                   .server = {.id = config.node_id,
+                              .hostname = host_name(),
+                              .pid = static_cast<std::int64_t>(::getpid()),
+                              .started_at = now}};
   return options;
 }
 
@@ -129,10 +154,11 @@ std::shared_ptr<const gateway::PermissionPolicy> make_policy(const Config& confi
 
 /// One worker, whole: its loop, what it runs, and its thread.
 struct WorkerUnit {
-  WorkerUnit(const Config& config, std::size_t index, const gateway::Authenticator& authenticator,
+  WorkerUnit(const Config& config, std::size_t index, const std::string& admin_key,
+             const gateway::Authenticator& authenticator,
              const std::shared_ptr<const gateway::PermissionPolicy>& policy, Logger& logger)
       : context(1),
-        application(application_options(config, index), authenticator, policy, random, logger),
+        application(application_options(config, index, admin_key), authenticator, policy, random, logger),
         loop({.worker = index,
               .workers = config.workers,
               .http = {.body_bytes_max = config.max_payload},
@@ -172,8 +198,9 @@ class Gateway {
         authenticator_(make_authenticator(config)),
         policy_(make_policy(config)),
         bridge_(bridge_options(config, io::read_clocks().wall), link_random_, logger) {
+    const std::string admin_key = make_admin_key();
     for (std::size_t i = 0; i < config.workers; ++i)
-      workers_.push_back(std::make_unique<WorkerUnit>(config, i, authenticator_, policy_, logger));
+      workers_.push_back(std::make_unique<WorkerUnit>(config, i, admin_key, authenticator_, policy_, logger));
     if (config.workers > 1) link_context_ = std::make_unique<asio::io_context>(1);
     asio::io_context& link_loop = link_context_ ? *link_context_ : workers_.front()->context;
     link_ =

@@ -99,8 +99,9 @@ std::string serialize(const HttpResponse& response, bool head_only, bool keep_al
   text.reserve(text.size() + 256 + response.body.size());
   for (const auto& [name, value] : response.fields) text.append(name).append(": ").append(value).append("\r\n");
   if (response.status == 101) return text.append("\r\n");
-  // A 204 has no length (RFC 9110 section 8.6).
-  if (response.status != 204) fmt::format_to(std::back_inserter(text), "Content-Length: {}\r\n", response.body.size());
+  // A 204 has no length, and that of a 304 would be the length of what is not sent (RFC 9110 section 8.6).
+  if (response.status != 204 && response.status != 304)
+    fmt::format_to(std::back_inserter(text), "Content-Length: {}\r\n", response.body.size());
   text.append(keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
   if (!head_only) text.append(response.body);
   return text;

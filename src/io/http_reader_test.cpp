@@ -117,5 +117,12 @@ TEST(Serialize, WritesLengthAndConnection) {
             "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\nConnection: close\r\n\r\n");
 }
 
+TEST(HttpSerialize, GivesNoLengthToAnswersThatHaveNoBody) {
+  EXPECT_EQ(serialize({.status = 304, .fields = {}, .body = {}}, false, true),
+            "HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_EQ(serialize({.status = 204, .fields = {}, .body = {}}, false, true),
+            "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n");
+}
+
 }  // namespace
 }  // namespace famemely::io

@@ -192,9 +192,12 @@ void Server::on_session_opened(const engineio::SessionOpened& opened, Now now) {
   while (clients_.size() <= slot) clients_.emplace_back();
   clients_[slot].handshake = pack(opened.handshake);
   connect_timeouts_.set(slot, now.instant + connect_timeout_);
+  ++traffic_.connections_opened;
 }
 
 void Server::on_message(const engineio::MessageReceived& message, Now now, Effects& effects) {
+  ++traffic_.packets_in;
+  traffic_.bytes_in += message.data.size();
   Decoder& decoder = clients_[message.session.slot].decoder;
   DecodeResult result =
       message.binary ? decoder.on_binary(message.data, message_bytes_max_) : decoder.on_text(message.data);
@@ -340,14 +343,20 @@ const Server::Socket* Server::find(SocketId id) const {
 Server::Socket* Server::find(SocketId id) { return const_cast<Socket*>(std::as_const(*this).find(id)); }
 
 EmitResult Server::send(const Socket& socket, const Frame& frame) {
-  return result_of(engine_.send(socket.session, frame));
+  const EmitResult result = result_of(engine_.send(socket.session, frame));
+  if (result == EmitResult::queued) {
+    ++traffic_.packets_out;
+    traffic_.bytes_out += frame.size();
+  }
+  return result;
 }
 
-void Server::accept(SocketId id, Now, Effects&, const Acceptance& acceptance) {
+void Server::accept(SocketId id, Now now, Effects&, const Acceptance& acceptance) {
   Socket* socket = find(id);
   if (!socket || socket->state != SocketState::pending) return;
   socket->state = SocketState::joined;
   socket->sid = acceptance.sid ? *acceptance.sid : engineio::Sid::make(random_, owner_);
+  socket->joined_at = now.wall;
   connect_timeouts_.cancel(socket->session.slot);
   const auto send_missed = [&] {
     for (const Frame& frame : acceptance.missed) engine_.send_uncounted(socket->session, frame);
@@ -432,6 +441,28 @@ std::optional<Transport> Server::transport(SocketId id) const {
 std::string Server::sid(SocketId id) const {
   const Socket* socket = find(id);
   return socket && socket->state == SocketState::joined ? socket->sid.text() : "";
+}
+
+HandshakeInfo Server::handshake(SocketId id) const {
+  const Socket* socket = find(id);
+  return socket ? unpack(clients_[socket->session.slot].handshake.view()) : HandshakeInfo{};
+}
+
+WallTime Server::joined_at(SocketId id) const {
+  const Socket* socket = find(id);
+  return socket ? socket->joined_at : WallTime{};
+}
+
+std::size_t Server::polling_connection_count() const {
+  const std::vector<engineio::SessionId> sessions = engine_.sessions();
+  return static_cast<std::size_t>(std::ranges::count_if(
+      sessions, [&](const engineio::SessionId session) { return engine_.transport(session) == Transport::polling; }));
+}
+
+Traffic Server::traffic() const {
+  Traffic traffic = traffic_;
+  traffic.connections_closed = traffic.connections_opened - connection_count();
+  return traffic;
 }
 
 std::vector<SocketId> Server::sockets() const {

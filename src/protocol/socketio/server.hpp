@@ -21,6 +21,7 @@
 #include "protocol/socketio/decoder.hpp"
 #include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
+#include "protocol/socketio/traffic.hpp"
 
 namespace famemely::socketio {
 
@@ -144,10 +145,17 @@ class Server {
   [[nodiscard]] std::optional<Transport> transport(SocketId socket) const;
   /// The id the client knows itself by; empty unless accepted.
   [[nodiscard]] std::string sid(SocketId socket) const;
+  /// What the client's first request said; empty if the socket is gone.
+  [[nodiscard]] HandshakeInfo handshake(SocketId socket) const;
+  /// When the socket was accepted.
+  [[nodiscard]] WallTime joined_at(SocketId socket) const;
   /// All sockets that are joined to a namespace.
   [[nodiscard]] std::vector<SocketId> sockets() const;
   /// Engine.IO sessions, joined to a namespace or not.
   [[nodiscard]] std::size_t connection_count() const { return engine_.session_count(); }
+  /// Those of them that poll.
+  [[nodiscard]] std::size_t polling_connection_count() const;
+  [[nodiscard]] Traffic traffic() const;
 
  private:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
@@ -163,6 +171,7 @@ class Server {
     SocketState state = SocketState::free;
     bool tell_when_drained = false;
     engineio::Sid sid;
+    WallTime joined_at{};
     std::unique_ptr<std::vector<std::uint32_t>> acks_due;
   };
 
@@ -203,6 +212,7 @@ class Server {
   std::deque<Socket> sockets_;
   std::vector<std::uint32_t> free_sockets_;
   engineio::TimerWheel connect_timeouts_;
+  Traffic traffic_;  // but for the connections that were closed: they are the opened ones that are not there
 };
 
 }  // namespace famemely::socketio

@@ -127,6 +127,42 @@ TEST(SocketIoServer, AcceptsAConnectWithAnIdOfItsOwn) {
   EXPECT_THAT(bench.server.sockets(), ElementsAre(bench.socket));
 }
 
+TEST(SocketIoServer, KnowsWhereASocketComesFromAndSinceWhen) {
+  Bench bench;
+  bench.now.wall = WallTime(seconds(1'800'000'000));
+  bench.join(1);
+  EXPECT_EQ(bench.server.handshake(bench.socket).remote_address, "192.0.2.1");
+  EXPECT_EQ(bench.server.joined_at(bench.socket), bench.now.wall);
+  bench.disconnect(1);
+  EXPECT_EQ(bench.server.handshake(bench.socket).remote_address, "");
+  EXPECT_EQ(bench.server.joined_at(bench.socket), WallTime{});
+}
+
+TEST(SocketIoServer, CountsWhatPassesThrough) {
+  Bench bench;
+  bench.join(1);
+  bench.request(2, make_request("GET", "EIO=4&transport=polling", "", kPath));
+  EXPECT_EQ(bench.server.connection_count(), 2U);
+  EXPECT_EQ(bench.server.polling_connection_count(), 1U);
+  const Traffic before = bench.server.traffic();
+  EXPECT_EQ(before.connections_opened, 2U);
+  EXPECT_EQ(before.connections_closed, 0U);
+
+  bench.text(1, R"(42/mqtt,["a"])");
+  const Frame frame = make_event_frame("/mqtt", "b", "1");
+  bench.server.emit(bench.socket, frame);
+  bench.turn();
+  bench.disconnect(1);
+  bench.server.emit(bench.socket, frame);  // to nobody
+  const Traffic after = bench.server.traffic();
+  EXPECT_EQ(after.packets_in - before.packets_in, 1U);
+  EXPECT_EQ(after.bytes_in - before.bytes_in, std::string_view(R"(2/mqtt,["a"])").size());
+  EXPECT_EQ(after.packets_out - before.packets_out, 1U);
+  EXPECT_EQ(after.bytes_out - before.bytes_out, frame.size());
+  EXPECT_EQ(after.connections_opened, 2U);
+  EXPECT_EQ(after.connections_closed, 1U);
+}
+
 TEST(SocketIoServer, PassesOnWhatTheHandshakeSaid) {
   Bench bench;
   HttpRequest request = make_upgrade("EIO=4&transport=websocket", kPath);
