@@ -54,12 +54,21 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   options.socketio.namespaces = {std::string(gateway::kNamespace)};
   options.socketio.message_bytes_max = static_cast<std::uint32_t>(config.max_payload);
   options.socketio.client_queue_bytes_max = static_cast<std::uint32_t>(config.client_queue);
+  const auto compression_bytes_min = static_cast<std::uint32_t>(config.compression_threshold);
+  options.socketio.http_compression_bytes_min.reset();
+  if (config.http_compression) options.socketio.http_compression_bytes_min = compression_bytes_min;
+  if (config.websocket_compression) options.socketio.websocket_compression_bytes_min = compression_bytes_min;
   options.socketio.owner = index;
   options.worker = {.index = index,
                     .subscriptions_per_socket_max = config.limit_subscriptions_per_socket,
-                    .replay_bytes = std::min<std::size_t>(config.client_queue / 4, 65'536)};
+                    .replay_bytes = std::min<std::size_t>(config.client_queue / 4, 65'536),
+                    .recovery_window = config.recovery_window,
+                    .recovery_bytes = config.recovery_bytes,
+                    .recovery_bytes_total = config.recovery_bytes_total / 2 / config.workers};
   options.cors = cors_policy(config);
-  options.rest = {.version = std::string(kVersion), .started_at = io::read_clocks().instant};
+  options.rest = {.version = std::string(kVersion),
+                  .started_at = io::read_clocks().instant,
+                  .compressed_bytes_min = options.socketio.http_compression_bytes_min};
   return options;
 }
 
@@ -91,6 +100,12 @@ gateway::BridgeOptions bridge_options(const Config& config, WallTime now) {
   options.payload_bytes_max = config.max_payload;
   options.workers = config.workers;
   options.fence_topic = config.mqtt_fence_topic;
+  // A dead connection is found out a ping late, and its client's window begins then.
+  const socketio::Options pings;
+  if (config.recovery_window > Duration::zero())
+    options.recovery_window = config.recovery_window + pings.ping_interval + pings.ping_timeout;
+  options.recovery_bytes = config.recovery_bytes;
+  options.recovery_bytes_total = config.recovery_bytes_total / 2;
   return options;
 }
 
