@@ -31,7 +31,7 @@ class WorkerApplication final : public gateway::Application {
                     const std::shared_ptr<const gateway::PermissionPolicy>& policy, RandomSource& random,
                     Logger& logger);
 
-  [[nodiscard]] socketio::Server& server() override { return server_; }
+  [[nodiscard]] socketio::Server& transports() override { return server_; }
   void process(Now now, socketio::Effects& effects) override;
   void on_request(socketio::ConnectionId connection, HttpRequest request, Now now, socketio::Effects& effects) override;
   void on_request_abandoned(socketio::ConnectionId connection) override;

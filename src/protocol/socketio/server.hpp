@@ -21,6 +21,7 @@
 #include "protocol/socketio/decoder.hpp"
 #include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
+#include "protocol/socketio/service.hpp"
 
 namespace famemely::socketio {
 
@@ -56,7 +57,7 @@ enum class EmitResult : std::uint8_t {
 /// gathered write or one polling answer for each client: WebSockets get a WriteReady, waiting polls their Respond. If
 /// `end_of_turn` brings effects for the application (QueueDrained), doing them is another turn.
 /// Effects are to be done in their order; views handed to a call need not outlive it.
-class Server {
+class Server final : public Transports {
  public:
   Server(const Options& options, RandomSource& random);
   Server(const Server&) = delete;
@@ -65,7 +66,7 @@ class Server {
   // --- the transport side: called by whoever does the I/O ---
 
   /// True for requests that are ours: the path with or without its last slash.
-  [[nodiscard]] bool serves(std::string_view path) const;
+  [[nodiscard]] bool serves(std::string_view path) const override;
   /// The worker that made the sid in the request's query; nothing without a well-formed one. Hand the connection over
   /// to that worker before any of the calls below.
   [[nodiscard]] static std::optional<std::uint8_t> owner_of(const HttpRequest& request);
@@ -73,29 +74,30 @@ class Server {
   /// A POST's head is here, its body not yet. False if it is answered already (a Respond is among the effects) and the
   /// body is not wanted: close the connection after the answer. Otherwise `on_request` follows, or
   /// `on_request_abandoned` when the caller has refused the body itself, or `on_disconnected`.
-  [[nodiscard]] bool on_request_started(ConnectionId connection, const HttpRequest& head, Now now, Effects& effects);
-  void on_request_abandoned(ConnectionId connection);
+  [[nodiscard]] bool on_request_started(ConnectionId connection, const HttpRequest& head, Now now,
+                                        Effects& effects) override;
+  void on_request_abandoned(ConnectionId connection) override;
   /// A whole request that is no upgrade. Answered by one Respond, at once or (a poll) later; until then the connection
   /// must not be given another request. OPTIONS is the caller's.
-  void on_request(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects);
+  void on_request(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects) override;
   /// A request to upgrade to WebSocket: answered by AcceptUpgrade, or by a Respond that refuses.
-  void on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects);
+  void on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects) override;
   /// Bytes of an upgraded connection. They are unmasked in place.
-  void on_websocket_bytes(ConnectionId connection, std::span<char> bytes, Now now, Effects& effects);
+  void on_websocket_bytes(ConnectionId connection, std::span<char> bytes, Now now, Effects& effects) override;
   /// The connection is gone: a WebSocket, or one with a request not answered yet. Harmless for any other.
-  void on_disconnected(ConnectionId connection, Now now, Effects& effects);
+  void on_disconnected(ConnectionId connection, Now now, Effects& effects) override;
 
   /// The next pieces to write to a WebSocket, as many as fit; returns how many there are. Gather, write
   /// and `wrote` are one step: the pieces are valid until the next call that changes anything.
-  [[nodiscard]] std::size_t gather(ConnectionId connection, std::span<engineio::Piece> pieces) const;
+  [[nodiscard]] std::size_t gather(ConnectionId connection, std::span<engineio::Piece> pieces) const override;
   /// So many bytes of what was gathered have been written. True if more is waiting: gather again, or when the
   /// connection can be written to again; no WriteReady will say so.
-  bool wrote(ConnectionId connection, std::size_t bytes, Now now, Effects& effects);
+  bool wrote(ConnectionId connection, std::size_t bytes, Now now, Effects& effects) override;
 
-  void on_timer(Now now, Effects& effects);
+  void on_timer(Now now, Effects& effects) override;
   /// When `on_timer` is due; kNever if nothing is. At most 10 ms late.
-  [[nodiscard]] Instant next_deadline() const;
-  void end_of_turn(Now now, Effects& effects);
+  [[nodiscard]] Instant next_deadline() const override;
+  void end_of_turn(Now now, Effects& effects) override;
 
   // --- the application side ---
 

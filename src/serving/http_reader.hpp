@@ -10,7 +10,7 @@
 
 #include "base/http_message.hpp"
 
-namespace famemely::io {
+namespace famemely::serving {
 
 struct HttpLimits {
   std::size_t head_bytes_max = 16'384;
@@ -77,4 +77,4 @@ class HttpReader {
 /// The response's bytes, Content-Length, Connection and (unless told to close) nothing else added.
 [[nodiscard]] std::string serialize(const HttpResponse& response, bool head_only, bool keep_alive);
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

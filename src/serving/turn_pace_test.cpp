@@ -1,8 +1,8 @@
-#include "io/turn_pace.hpp"
+#include "serving/turn_pace.hpp"
 
 #include <gtest/gtest.h>
 
-namespace famemely::io {
+namespace famemely::serving {
 namespace {
 
 using std::chrono::microseconds;
@@ -53,4 +53,4 @@ TEST(TurnPace, ATurnBeginsOnce) {
 }
 
 }  // namespace
-}  // namespace famemely::io
+}  // namespace famemely::serving

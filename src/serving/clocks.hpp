@@ -2,7 +2,7 @@
 
 #include "base/instant.hpp"
 
-namespace famemely::io {
+namespace famemely::serving {
 
 /// Reads both clocks: the shells do it once for each batch of input.
 [[nodiscard]] inline Now read_clocks() {
@@ -10,4 +10,4 @@ namespace famemely::io {
           std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now())};
 }
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace famemely::io {
+namespace famemely::serving {
 
 /// What crosses threads: a bounded queue of items with one reader, a loop. The reader is woken once for whatever has
 /// gathered until it reads, not once an item. When the queue is full nothing is taken and nothing is lost: the writer
@@ -70,4 +70,4 @@ class Mailbox {
   std::vector<Item> taken_;  // the reader's
 };
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "base/instant.hpp"
-#include "io/http_reader.hpp"
 #include "protocol/engineio/effects.hpp"
+#include "serving/http_reader.hpp"
 
-namespace famemely::io {
+namespace famemely::serving {
 
 /// A connection on its way to another worker, which owns the session that its request names.
 struct MovedConnection {
@@ -22,6 +22,9 @@ struct MovedConnection {
 
 /// What a connection needs while it speaks HTTP; gone once it is a WebSocket.
 struct HttpState {
+  /// A client that sends more than this while it waits for an answer is not read on until it has it.
+  static constexpr std::size_t kReadAheadMax = 65'536;
+
   explicit HttpState(const HttpLimits& limits) : reader(limits) {}
 
   HttpReader reader;
@@ -78,4 +81,4 @@ class ConnectionTable {
   std::size_t used_ = 0;
 };
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

@@ -1,4 +1,4 @@
-#include "io/listening_sockets.hpp"
+#include "serving/listening_sockets.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 #include <memory>
 #include <utility>
 
-namespace famemely::io {
+namespace famemely::serving {
 namespace {
 
 constexpr int kBacklog = 4096;
@@ -151,4 +151,4 @@ Result<ListeningSockets, std::string> ListeningSockets::open(const std::vector<s
   return sockets;
 }
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

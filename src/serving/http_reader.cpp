@@ -1,11 +1,11 @@
-#include "io/http_reader.hpp"
+#include "serving/http_reader.hpp"
 
 #include <fmt/format.h>
 
 #include <boost/asio/buffer.hpp>
 #include <utility>
 
-namespace famemely::io {
+namespace famemely::serving {
 namespace http = boost::beast::http;
 
 HttpReader::Step HttpReader::next() {
@@ -99,4 +99,4 @@ std::string serialize(const HttpResponse& response, bool head_only, bool keep_al
   return text;
 }
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

@@ -1,10 +1,10 @@
-#include "io/http_reader.hpp"
+#include "serving/http_reader.hpp"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
-namespace famemely::io {
+namespace famemely::serving {
 namespace {
 
 const std::string kPost =
@@ -106,4 +106,4 @@ TEST(Serialize, WritesLengthAndConnection) {
 }
 
 }  // namespace
-}  // namespace famemely::io
+}  // namespace famemely::serving

@@ -1,9 +1,9 @@
-#include "io/listening_sockets.hpp"
+#include "serving/listening_sockets.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace famemely::io {
+namespace famemely::serving {
 namespace {
 
 TEST(ListeningSockets, PicksOneFreePortForAllWorkers) {
@@ -33,4 +33,4 @@ TEST(ListeningSockets, NamesAHostThatDoesNotExist) {
 }
 
 }  // namespace
-}  // namespace famemely::io
+}  // namespace famemely::serving

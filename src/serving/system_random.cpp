@@ -1,11 +1,11 @@
-#include "io/system_random.hpp"
+#include "serving/system_random.hpp"
 
 #include <sys/random.h>
 
 #include <cerrno>
 #include <system_error>
 
-namespace famemely::io {
+namespace famemely::serving {
 
 void SystemRandom::fill(std::span<std::uint8_t> bytes) {
   for (std::uint8_t& byte : bytes) {
@@ -20,4 +20,4 @@ void SystemRandom::fill(std::span<std::uint8_t> bytes) {
   }
 }
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

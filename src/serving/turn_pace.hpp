@@ -6,7 +6,7 @@
 
 #include "base/instant.hpp"
 
-namespace famemely::io {
+namespace famemely::serving {
 
 /// Decides when a loop pauses before it looks for events again. A loop that is woken for every single acknowledgement
 /// spends more on being woken than on the acknowledgements; after a short pause several have come. It pauses only in a
@@ -50,4 +50,4 @@ inline void pause(Duration duration) {
   if (duration > Duration::zero()) std::this_thread::sleep_for(duration);
 }
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

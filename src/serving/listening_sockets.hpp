@@ -6,7 +6,7 @@
 
 #include "base/result.hpp"
 
-namespace famemely::io {
+namespace famemely::serving {
 
 /// Sockets that listen on the same addresses and port, one set a worker (SO_REUSEPORT: the kernel spreads connections).
 class ListeningSockets {
@@ -34,4 +34,4 @@ class ListeningSockets {
   std::vector<std::vector<int>> descriptors_;  // by worker
 };
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

@@ -2,7 +2,7 @@
 
 #include "base/random_source.hpp"
 
-namespace famemely::io {
+namespace famemely::serving {
 
 /// The operating system's CSPRNG, a block at a time. For one thread.
 class SystemRandom final : public RandomSource {
@@ -14,4 +14,4 @@ class SystemRandom final : public RandomSource {
   std::size_t used_ = sizeof block_;
 };
 
-}  // namespace famemely::io
+}  // namespace famemely::serving

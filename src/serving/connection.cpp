@@ -1,8 +1,8 @@
-#include "io/connection.hpp"
+#include "serving/connection.hpp"
 
 #include <utility>
 
-namespace famemely::io {
+namespace famemely::serving {
 
 Connection& ConnectionTable::add(Connection::Socket socket) {
   if (free_.empty()) {
@@ -32,4 +32,4 @@ void ConnectionTable::erase(engineio::ConnectionId id) {
   --used_;
 }
 
-}  // namespace famemely::io
+}  // namespace famemely::serving
