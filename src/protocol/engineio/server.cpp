@@ -264,14 +264,22 @@ bool Server::is_open(SessionId id) const {
 
 SendResult Server::send(SessionId id, const Frame& frame) {
   if (!is_open(id)) return SendResult::gone;
-  const Outbox& outbox = sessions_[id.slot].outbox;
-  if (std::size_t{outbox.bytes} + frame.size() > options_.client_queue_bytes_max) return SendResult::full;
+  Session& session = sessions_[id.slot];
+  session.uncounted_bytes = std::min(session.uncounted_bytes, session.outbox.bytes);
+  if (std::size_t{session.outbox.bytes} - session.uncounted_bytes + frame.size() > options_.client_queue_bytes_max)
+    return SendResult::full;
   push(id.slot, frame);
   return SendResult::queued;
 }
 
 void Server::send_anyway(SessionId id, const Frame& frame) {
   if (is_open(id)) push(id.slot, frame);
+}
+
+void Server::send_uncounted(SessionId id, const Frame& frame) {
+  if (!is_open(id)) return;
+  push(id.slot, frame);
+  sessions_[id.slot].uncounted_bytes += static_cast<std::uint32_t>(frame.size());
 }
 
 void Server::tell_when_drained(SessionId id) {

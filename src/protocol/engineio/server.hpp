@@ -116,6 +116,8 @@ class Server {
   SendResult send(SessionId session, const Frame& frame);
   /// Queues one that must not be missed, room or not.
   void send_anyway(SessionId session, const Frame& frame);
+  /// The same; and until the queue has drained below it, it does not count against the queue's bound.
+  void send_uncounted(SessionId session, const Frame& frame);
   void tell_when_drained(SessionId session);
   /// Closes a session from this side. The code is for WebSockets; kCloseNoStatus makes an empty close frame.
   void close(SessionId session, CloseReason reason, Now now, Queue queue = Queue::flush,

@@ -49,6 +49,7 @@ struct Session {
   bool deadline_extended : 1 = false;
   bool tell_when_drained : 1 = false;
   std::uint32_t generation = 0;
+  std::uint32_t uncounted_bytes = 0;  // of the outbox, that its bound leaves out: at most
   Outbox outbox;
   std::unique_ptr<PollingState> polling;   // while that is the transport
   ConnectionId websocket = kNoConnection;  // while that is

@@ -40,6 +40,23 @@ std::string_view to_string(DisconnectReason reason) {
   return "";
 }
 
+bool is_recoverable(DisconnectReason reason) {
+  switch (reason) {
+    case DisconnectReason::client_namespace_disconnect:
+    case DisconnectReason::server_namespace_disconnect:
+    case DisconnectReason::parse_error:
+      return false;
+    case DisconnectReason::transport_close:
+    case DisconnectReason::transport_error:
+    case DisconnectReason::ping_timeout:
+    case DisconnectReason::forced_close:
+    case DisconnectReason::server_shutting_down:
+    case DisconnectReason::slow_consumer:
+      return true;
+  }
+  return false;
+}
+
 std::optional<std::string_view> EventReceived::attachment(const JsonView& value) const {
   return attachment_in(attachments, value);
 }

@@ -44,6 +44,15 @@ enum class DisconnectReason : std::uint8_t {
   slow_consumer,
 };
 [[nodiscard]] std::string_view to_string(DisconnectReason reason);
+/// False where one of the two sides wanted the socket to end, or the client sends garbage: such a session is not kept
+/// for recovery.
+[[nodiscard]] bool is_recoverable(DisconnectReason reason);
+
+/// The client was connected before, and asks for its session and for what it has missed.
+struct RecoveryRequest {
+  engineio::Sid pid;   // the session's private id: only its client knows it
+  std::string offset;  // of the last event that it has seen
+};
 
 /// A client asks to join a namespace: answer with `Server::accept` or `Server::refuse`, now or later. Unless it is
 /// refused, exactly one SocketDisconnected follows, even if the answer has not been given by then. A client may send
@@ -54,6 +63,7 @@ struct ConnectRequested {
   std::string auth_json;  // the CONNECT packet's payload, an object; empty if there was none
   HandshakeInfo handshake;
   Transport transport;
+  std::optional<RecoveryRequest> recovery;
 };
 
 struct EventReceived {

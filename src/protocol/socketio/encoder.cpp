@@ -54,10 +54,14 @@ Frame make_ack_frame(std::string_view nsp, std::uint64_t ack_id, std::string_vie
   return engineio::make_frame(text, attachments);
 }
 
-Frame make_connect_frame(std::string_view nsp, std::string_view sid) {
-  std::string text = packet_text(PacketType::connect, 0, nsp, std::nullopt, sid.size());
+Frame make_connect_frame(std::string_view nsp, std::string_view sid, std::string_view pid) {
+  std::string text = packet_text(PacketType::connect, 0, nsp, std::nullopt, sid.size() + pid.size());
   text += "{\"sid\":";
   append_json_string(text, sid);
+  if (!pid.empty()) {
+    text += ",\"pid\":";
+    append_json_string(text, pid);
+  }
   text.push_back('}');
   return engineio::make_frame(text, {});
 }
@@ -76,6 +80,23 @@ Frame make_connect_error_frame(std::string_view nsp, std::string_view message, s
 
 Frame make_disconnect_frame(std::string_view nsp) {
   return engineio::make_frame(packet_text(PacketType::disconnect, 0, nsp, std::nullopt, 0), {});
+}
+
+void append_offset(std::string& args_json, std::string_view offset) {
+  args_json += args_json.empty() ? "\"" : ",\"";
+  args_json += offset;
+  args_json += '"';
+}
+
+Frame without_offset(const Frame& frame) {
+  // The offset is the last argument, and there is neither a comma nor a quote in it.
+  const websocket::OwnFrame header = websocket::first_own_frame(frame.websocket_bytes());
+  std::string text(header.payload.substr(0, header.payload.rfind(",\"")));
+  text += ']';
+  std::string bytes;
+  websocket::append_message(bytes, header.opcode, text);
+  bytes += frame.websocket_bytes().substr(header.frame_bytes);
+  return Frame(SharedBytes(bytes));
 }
 
 void append_placeholder(std::string& out, std::size_t attachment) {

@@ -27,13 +27,19 @@ using engineio::Frame;
 [[nodiscard]] Frame make_ack_frame(std::string_view nsp, std::uint64_t ack_id, std::string_view args_json,
                                    std::span<const std::string_view> attachments = {});
 
-/// `40/mqtt,{"sid":"…"}`
-[[nodiscard]] Frame make_connect_frame(std::string_view nsp, std::string_view sid);
+/// `40/mqtt,{"sid":"…"}`, and `"pid"` if the session can be recovered.
+[[nodiscard]] Frame make_connect_frame(std::string_view nsp, std::string_view sid, std::string_view pid = {});
 /// `44/mqtt,{"message":"…","data":…}`; empty data is left out.
 [[nodiscard]] Frame make_connect_error_frame(std::string_view nsp, std::string_view message,
                                              std::string_view data_json = {});
 /// `41/mqtt,`
 [[nodiscard]] Frame make_disconnect_frame(std::string_view nsp);
+
+/// Appends the offset as one more argument, a string: the client tells the last one it has seen when it asks for
+/// recovery. Digits, letters, `.` and `-` only.
+void append_offset(std::string& args_json, std::string_view offset);
+/// The same event for a client that wants no offsets; the frame must have one.
+[[nodiscard]] Frame without_offset(const Frame& frame);
 
 /// Appends `{"_placeholder":true,"num":N}`.
 void append_placeholder(std::string& out, std::size_t attachment);

@@ -55,7 +55,28 @@ TEST(SocketIoEncoder, WritesAcknowledgements) {
             "beA==");
 }
 
+TEST(SocketIoEncoder, TakesAnOffsetAwayAgain) {
+  for (const std::string& before : {std::string(), std::string(R"({"a":",\""})"), std::string(300, '7')}) {
+    std::string args = before;
+    append_offset(args, "17.3");
+    EXPECT_EQ(args, before.empty() ? "\"17.3\"" : before + ",\"17.3\"");
+    EXPECT_EQ(packets_of(without_offset(make_event_frame("/mqtt", "m", args))),
+              packets_of(make_event_frame("/mqtt", "m", before)));
+  }
+}
+
+TEST(SocketIoEncoder, KeepsAttachmentsWhenAnOffsetIsTakenAway) {
+  std::string before;
+  append_placeholder(before, 0);
+  std::string args = before;
+  append_offset(args, "1");
+  const std::string_view attachments[] = {"bytes"};
+  EXPECT_EQ(packets_of(without_offset(make_event_frame("/mqtt", "m", args, attachments))),
+            packets_of(make_event_frame("/mqtt", "m", before, attachments)));
+}
+
 TEST(SocketIoEncoder, WritesTheRest) {
+  EXPECT_EQ(packets_of(make_connect_frame("/", "abc", "def")), R"(40{"sid":"abc","pid":"def"})");
   EXPECT_EQ(packets_of(make_connect_frame("/mqtt", "abc")), R"(40/mqtt,{"sid":"abc"})");
   EXPECT_EQ(packets_of(make_connect_error_frame("/x", "Invalid namespace")), R"(44/x,{"message":"Invalid namespace"})");
   EXPECT_EQ(packets_of(make_connect_error_frame("/mqtt", "No", R"({"statusCode":401})")),

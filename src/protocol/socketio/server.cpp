@@ -11,6 +11,7 @@ constexpr std::size_t kAcksDueMax = 1000;
 /// Java's client keeps the ids of acknowledgements in an `int`.
 constexpr std::uint32_t kOwnAckIdMax = 0x7FFFFFFF;
 constexpr std::uint16_t kCloseSlowConsumer = 4008;
+constexpr std::size_t kOffsetBytesMax = 64;
 
 template <typename... Handlers>
 struct Overloaded : Handlers... {
@@ -67,6 +68,21 @@ HandshakeInfo unpack(std::string_view lines) {
   const std::size_t second = lines.find('\n', first + 1);
   return {std::string(lines.substr(0, first)), std::string(lines.substr(first + 1, second - first - 1)),
           std::string(lines.substr(second + 1))};
+}
+
+/// The members `pid` and `offset` of a CONNECT packet's payload.
+std::optional<RecoveryRequest> recovery_request(std::string_view auth_json) {
+  if (auth_json.find("\"pid\"") == std::string_view::npos) return std::nullopt;  // nearly all
+  const auto auth = JsonView::parse(auth_json);
+  const auto pid = auth ? auth->find("pid") : std::nullopt;
+  const auto offset = auth ? auth->find("offset") : std::nullopt;
+  if (!pid || !offset) return std::nullopt;
+  const auto pid_text = pid->as_string();
+  auto offset_text = offset->as_string();
+  if (!pid_text || !offset_text || offset_text->size() > kOffsetBytesMax) return std::nullopt;
+  const auto parsed = engineio::Sid::parse(*pid_text);
+  if (!parsed) return std::nullopt;
+  return RecoveryRequest{*parsed, *std::move(offset_text)};
 }
 
 /// The elements of an array's text from this one on, as texts of their own.
@@ -233,7 +249,7 @@ void Server::on_connect(engineio::SessionId session, const Packet& packet, std::
   const std::uint32_t slot = add_socket(session, static_cast<std::uint16_t>(nsp - namespaces_.begin()));
   effects.for_application.emplace_back(ConnectRequested{id_of(slot), *nsp, std::string(packet.json),
                                                         unpack(clients_[session.slot].handshake.view()),
-                                                        engine_.transport(session)});
+                                                        engine_.transport(session), recovery_request(packet.json)});
 }
 
 void Server::on_drained(engineio::SessionId session, Effects& effects) {
@@ -309,13 +325,15 @@ EmitResult Server::send(const Socket& socket, const Frame& frame) {
   return result_of(engine_.send(socket.session, frame));
 }
 
-void Server::accept(SocketId id, Now, Effects&) {
+void Server::accept(SocketId id, Now, Effects&, const Acceptance& acceptance) {
   Socket* socket = find(id);
   if (!socket || socket->state != SocketState::pending) return;
   socket->state = SocketState::joined;
-  socket->sid = engineio::Sid::make(random_, owner_);
+  socket->sid = acceptance.sid ? *acceptance.sid : engineio::Sid::make(random_, owner_);
   connect_timeouts_.cancel(socket->session.slot);
-  engine_.send_anyway(socket->session, make_connect_frame(namespaces_[socket->nsp], socket->sid.text()));
+  for (const Frame& frame : acceptance.missed) engine_.send_uncounted(socket->session, frame);
+  engine_.send_anyway(socket->session, make_connect_frame(namespaces_[socket->nsp], socket->sid.text(),
+                                                          acceptance.pid ? acceptance.pid->text() : std::string()));
 }
 
 void Server::refuse(SocketId id, std::string_view message, std::string_view data_json) {

@@ -44,6 +44,17 @@ struct Options {
   std::uint8_t owner = 0;
 };
 
+/// How a client is let into a namespace.
+struct Acceptance {
+  /// The id of the session that it gets back; nothing makes a new one.
+  std::optional<engineio::Sid> sid{};
+  /// The private id by which it can ask for the session again; nothing: it can't.
+  std::optional<engineio::Sid> pid{};
+  /// What it has missed, in order. It leaves before the client learns that it is in, as the official server does it,
+  /// and does not count against the bound of the client's queue.
+  std::span<const Frame> missed{};
+};
+
 enum class EmitResult : std::uint8_t {
   queued,
   full,  // the client's queue has no room: count it as dropped, or close with `DisconnectReason::slow_consumer`
@@ -101,7 +112,7 @@ class Server final : public Transports {
 
   // --- the application side ---
 
-  void accept(SocketId socket, Now now, Effects& effects);
+  void accept(SocketId socket, Now now, Effects& effects, const Acceptance& acceptance = {});
   /// CONNECT_ERROR. The connection stays for another attempt, until the connect timeout.
   void refuse(SocketId socket, std::string_view message, std::string_view data_json = {});
 

@@ -141,6 +141,66 @@ TEST(SocketIoServer, PassesOnWhatTheHandshakeSaid) {
   EXPECT_EQ(bench.last_request.transport, Transport::websocket);
 }
 
+engineio::Sid some_sid() {
+  engineio::SeededRandom random;
+  return engineio::Sid::make(random, 3);
+}
+
+TEST(SocketIoServer, PassesOnWhatAClientSaysOfItsLastSession) {
+  Bench bench;
+  bench.open(1);
+  const std::string pid = some_sid().text();
+  bench.text(1, R"(40/mqtt,{"token":"x","pid":")" + pid + R"(","offset":"12.3"})");
+  ASSERT_TRUE(bench.last_request.recovery);
+  EXPECT_EQ(bench.last_request.recovery->pid.text(), pid);
+  EXPECT_EQ(bench.last_request.recovery->offset, "12.3");
+}
+
+TEST(SocketIoServer, TakesAnUnusableAskingForRecoveryForANewConnection) {
+  const std::string pid = some_sid().text();
+  for (const std::string& auth :
+       {std::string(R"({"offset":"1"})"), R"({"pid":")" + pid + R"("})", R"({"pid":")" + pid + R"(","offset":1})",
+        std::string(R"({"pid":7,"offset":"1"})"), std::string(R"({"pid":"short","offset":"1"})"),
+        R"({"pid":")" + pid + R"(","offset":")" + std::string(65, '1') + R"("})"}) {
+    Bench bench;
+    bench.open(1);
+    bench.text(1, "40/mqtt," + auth);
+    EXPECT_FALSE(bench.last_request.recovery) << auth;
+    EXPECT_EQ(bench.server.sockets().size(), 1U);
+  }
+}
+
+TEST(SocketIoServer, GivesASessionBackAfterWhatWasMissed) {
+  Bench bench({.client_queue_bytes_max = 120});
+  bench.decide = false;
+  bench.open(1);
+  bench.text(1, "40/mqtt,");
+  const engineio::Sid sid = some_sid();
+  const Frame missed[] = {make_event_frame("/mqtt", "m", R"(1,"1")"), make_event_frame("/mqtt", "m", R"(2,"2")")};
+  bench.server.accept(bench.socket, bench.now, bench.effects(), {.sid = sid, .pid = sid, .missed = missed});
+  // What was missed does not take the room of what is new.
+  EXPECT_EQ(bench.server.emit(bench.socket, make_event_frame("/mqtt", "m", R"(3,"3")")), EmitResult::queued);
+  bench.turn();
+  EXPECT_THAT(bench.received(1), ElementsAre(R"(42/mqtt,["m",1,"1"])", R"(42/mqtt,["m",2,"2"])",
+                                             R"(40/mqtt,{"sid":")" + sid.text() + R"(","pid":")" + sid.text() + R"("})",
+                                             R"(42/mqtt,["m",3,"3"])"));
+  EXPECT_EQ(bench.server.sid(bench.socket), sid.text());
+}
+
+TEST(SocketIoServer, CountsAgainOnceWhatWasMissedIsWritten) {
+  Bench bench({.client_queue_bytes_max = 100});
+  bench.decide = false;
+  bench.open(1);
+  bench.text(1, "40/mqtt,");
+  const Frame large = make_event_frame("/mqtt", "m", '"' + std::string(200, 'x') + '"');
+  const Frame small = make_event_frame("/mqtt", "m", '"' + std::string(50, 'x') + '"');
+  bench.server.accept(bench.socket, bench.now, bench.effects(), {.missed = {&large, 1}});
+  EXPECT_EQ(bench.server.emit(bench.socket, large), EmitResult::full);
+  bench.turn();
+  EXPECT_EQ(bench.server.emit(bench.socket, small), EmitResult::queued);
+  EXPECT_EQ(bench.server.emit(bench.socket, small), EmitResult::full);
+}
+
 TEST(SocketIoServer, RefusesAnUnknownNamespaceAndKeepsTheConnection) {
   Bench bench;
   bench.open(1);
