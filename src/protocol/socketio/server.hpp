@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/http_message.hpp"
@@ -40,6 +41,8 @@ struct Options {
   bool websocket = true;
   /// Every other namespace is refused with `Invalid namespace`.
   std::vector<std::string> namespaces{"/"};
+  /// Not so: the application is asked about every other one too, and refuses what it does not know.
+  bool dynamic_namespaces = false;
   /// The index of the worker that this machine serves; sids carry it.
   std::uint8_t owner = 0;
 };
@@ -54,6 +57,9 @@ struct Acceptance {
   /// and does not count against the bound of the client's queue.
   std::span<const Frame> missed{};
 };
+
+/// Numbers of acknowledgements from here on, below 2^31, are never given by `Server::next_ack_id`.
+inline constexpr std::uint32_t kSharedAckIds = 0x40000000;
 
 enum class EmitResult : std::uint8_t {
   queued,
@@ -121,6 +127,11 @@ class Server final : public Transports {
   /// A number for `make_event_frame` that makes the client acknowledge; an AckReceived with it follows if the client
   /// does. Nothing if too many acknowledgements are due from this socket already, or it is gone.
   [[nodiscard]] std::optional<std::uint32_t> next_ack_id(SocketId socket);
+  /// The same with a number of the caller's choice, of those from `kSharedAckIds` on: one frame can then ask many
+  /// sockets. False if there are too many, or the socket is gone.
+  [[nodiscard]] bool expect_ack(SocketId socket, std::uint32_t ack_id);
+  /// This acknowledgement is not waited for any longer.
+  void forget_ack(SocketId socket, std::uint32_t ack_id);
   /// The acknowledgement of an event that asked for it.
   EmitResult reply(SocketId socket, std::uint64_t ack_id, std::string_view args_json,
                    std::span<const std::string_view> attachments = {});
@@ -182,6 +193,8 @@ class Server final : public Transports {
                      std::uint16_t close_code = websocket::kCloseNoStatus);
   void drop_sockets(std::uint32_t session_slot, DisconnectReason reason, Effects& effects);
   [[nodiscard]] std::uint32_t find_socket(std::uint32_t session_slot, std::string_view nsp) const;
+  /// The number of a namespace, known or new; nothing if it is not to be had.
+  std::optional<std::uint16_t> intern(std::string_view nsp);
   std::uint32_t add_socket(engineio::SessionId session, std::uint16_t nsp);
   void free_socket(std::uint32_t slot);
   [[nodiscard]] const Socket* find(SocketId id) const;
@@ -191,6 +204,11 @@ class Server final : public Transports {
 
   RandomSource& random_;
   std::vector<std::string> namespaces_;
+  const std::size_t static_namespaces_;
+  const bool dynamic_namespaces_;
+  std::vector<std::uint32_t> namespace_uses_;  // by number
+  std::vector<std::uint16_t> free_namespaces_;
+  std::unordered_map<std::string, std::uint16_t> dynamic_numbers_;
   std::chrono::milliseconds connect_timeout_;
   std::size_t message_bytes_max_;
   std::uint8_t owner_;
