@@ -6,7 +6,7 @@
 
 #include "api/cors.hpp"
 #include "api/rest_routes.hpp"
-#include "api/socket_closer.hpp"
+#include "socketio/socket_closer.hpp"
 #include "api/socket_events.hpp"
 #include "api/status_announcer.hpp"
 #include "base/logger.hpp"
@@ -56,7 +56,7 @@ class WorkerApplication final : public gateway::Application {
   RestRoutes routes_;
   CorsPolicy cors_;
   StatusAnnouncer announcer_;
-  SocketCloser closer_;
+  socketio::SocketCloser closer_;
   bool shutting_down_ = false;
   std::vector<socketio::ApplicationEffect> taken_;  // scratch of `process`
   std::vector<gateway::Outcome> outcomes_;          // scratch of `answer_outcomes`

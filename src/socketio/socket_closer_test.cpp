@@ -1,8 +1,8 @@
-#include "api/socket_closer.hpp"
+#include "socketio/socket_closer.hpp"
 
 #include <gtest/gtest.h>
 
-namespace famemely::api {
+namespace famemely::socketio {
 namespace {
 
 using std::chrono::milliseconds;
@@ -17,7 +17,7 @@ std::size_t closed_by(SocketCloser& closer, Instant now) {
 
 TEST(SocketCloser, SpreadsManyOverHalfTheTime) {
   SocketCloser closer;
-  closer.begin(std::vector<socketio::SocketId>(1000), kStart, kStart + seconds(10));
+  closer.begin(std::vector<SocketId>(1000), kStart, kStart + seconds(10));
   EXPECT_EQ(closed_by(closer, kStart), 1U);
   EXPECT_EQ(closed_by(closer, kStart + milliseconds(2500)), 500U);
   EXPECT_EQ(closed_by(closer, kStart + seconds(5)), 499U);
@@ -27,13 +27,13 @@ TEST(SocketCloser, SpreadsManyOverHalfTheTime) {
 
 TEST(SocketCloser, IsQuickWithAFew) {
   SocketCloser closer;
-  closer.begin(std::vector<socketio::SocketId>(3), kStart, kStart + seconds(10));
+  closer.begin(std::vector<SocketId>(3), kStart, kStart + seconds(10));
   EXPECT_EQ(closed_by(closer, kStart + milliseconds(40)), 3U);
 }
 
 TEST(SocketCloser, OneThatIsPutBackHasItsTurnAgain) {
   SocketCloser closer;
-  closer.begin(std::vector<socketio::SocketId>(1), kStart, kStart + seconds(10));
+  closer.begin(std::vector<SocketId>(1), kStart, kStart + seconds(10));
   const auto socket = closer.take(kStart);
   ASSERT_TRUE(socket);
   closer.put_back(*socket);
@@ -51,4 +51,4 @@ TEST(SocketCloser, HasNothingToDoWithNone) {
 }
 
 }  // namespace
-}  // namespace famemely::api
+}  // namespace famemely::socketio
