@@ -50,7 +50,8 @@ class Node final : public Service {
   [[nodiscard]] NodeId id() const { return adapter_->id(); }
   /// The namespace, whether there is anybody in it or not.
   [[nodiscard]] Namespace& of(std::string_view name);
-  [[nodiscard]] Now now() const { return now_; }
+  /// When the present call began.
+  [[nodiscard]] Now present() const { return now_; }
   Timers::Id after(Duration duration, std::function<void()> call);
   void cancel(Timers::Id timer) { timers_.cancel(timer); }
   [[nodiscard]] std::size_t connection_count() const { return server_.connection_count(); }
