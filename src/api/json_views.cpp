@@ -9,9 +9,9 @@ namespace famemely::api {
 namespace {
 
 std::string subscription_members(std::string_view id, std::string_view topic, std::uint8_t qos,
-                                 std::string_view user_id, WallTime created_at) {
-  return fmt::format("\"id\":{},\"topic\":{},\"qos\":{},\"userId\":{},\"createdAt\":\"{}\",\"isActive\":true",
-                     json_string(id), json_string(topic), qos, json_string(user_id), to_iso8601(created_at));
+                                 std::string_view user_id, WallTime created_at, bool is_active = true) {
+  return fmt::format("\"id\":{},\"topic\":{},\"qos\":{},\"userId\":{},\"createdAt\":\"{}\",\"isActive\":{}",
+                     json_string(id), json_string(topic), qos, json_string(user_id), to_iso8601(created_at), is_active);
 }
 
 /// What the status and the statistics have in common.
@@ -54,7 +54,7 @@ std::string subscription_json(const gateway::ListedSubscription& subscription) {
   const bool rest = subscription.source == gateway::ListedSubscription::Source::rest;
   return "{" +
          subscription_members(subscription.id, subscription.topic, subscription.qos, subscription.user_id,
-                              subscription.created_at) +
+                              subscription.created_at, subscription.is_active) +
          (rest ? ",\"source\":\"rest\"}" : ",\"source\":\"socket\"}");
 }
 
@@ -75,11 +75,11 @@ std::string subscriptions_json(const std::vector<gateway::ListedSubscription>& s
 std::string stats_json(const gateway::LinkStatus& status, const gateway::Survey& survey, std::chrono::seconds uptime) {
   return "{" + connection_members(status) +
          fmt::format(
-             ",\"totalSubscriptions\":{0},\"activeSubscriptions\":{0},\"connectedClients\":{1},"
-             "\"messagesIn\":{2},\"messagesOut\":{3},\"messagesDropped\":{4},\"publishes\":{5},"
-             "\"uptimeSeconds\":{6}}}",
-             survey.subscription_count, survey.connected_clients, survey.messages_in, survey.messages_out,
-             survey.messages_dropped, survey.publishes, uptime.count());
+             ",\"totalSubscriptions\":{},\"activeSubscriptions\":{},\"connectedClients\":{},"
+             "\"messagesIn\":{},\"messagesOut\":{},\"messagesDropped\":{},\"publishes\":{},"
+             "\"uptimeSeconds\":{}}}",
+             survey.subscription_count, survey.active_subscription_count, survey.connected_clients, survey.messages_in,
+             survey.messages_out, survey.messages_dropped, survey.publishes, uptime.count());
 }
 
 std::string published_json(std::string_view topic, WallTime now) {

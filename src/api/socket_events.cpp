@@ -32,6 +32,14 @@ Result<std::string, Error> presented_token(const socketio::ConnectRequested& req
   return std::string(gateway::bearer_token(request.handshake.authorization));
 }
 
+/// Some clients can't do with the offset that every event then carries.
+bool declines_recovery(const socketio::ConnectRequested& request) {
+  if (request.auth_json.empty()) return false;
+  const auto auth = JsonView::parse(request.auth_json);
+  const auto recovery = auth ? auth->find("recovery") : std::nullopt;
+  return recovery && recovery->raw() == "false";
+}
+
 /// The one argument that our events take.
 Result<JsonView, Error> object_argument(const socketio::EventReceived& event) {
   if (!event.args.empty()) {
@@ -73,32 +81,57 @@ void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now
       logger_.info("connection refused", {{"remote", request.handshake.remote_address}, {"reason", error.message}});
     return;
   }
-  server_.accept(request.socket, now, effects);
-  worker_.add_client(request.socket, signed_in->identity, signed_in->permissions);
-  emit(request.socket, kStatus, status_json(worker_.link_status()), {now, effects});
-  if (logger_.enabled(LogLevel::info))
-    logger_.info("client connected", {{"socket", server_.sid(request.socket)},
-                                      {"user", signed_in->identity->user_id},
-                                      {"remote", request.handshake.remote_address},
-                                      {"transport", socketio::to_string(request.transport)}});
+  Newcomer newcomer{*signed_in, request.handshake.remote_address};
+  const bool recoverable = !declines_recovery(request);
+  if (request.recovery && recoverable)
+    recovering_.emplace(worker_.recover(request.socket, *request.recovery, signed_in->identity, signed_in->permissions),
+                        std::move(newcomer));
+  else
+    accept(request.socket, newcomer, recoverable, {now, effects});
 }
 
-void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone) {
+void SocketEvents::on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn) {
+  const auto found = recovering_.extract(outcome.request);
+  if (outcome.recovered)
+    welcome(outcome.socket, "client recovered", found.mapped(), turn);
+  else
+    accept(outcome.socket, found.mapped(), true, turn);
+}
+
+void SocketEvents::accept(socketio::SocketId socket, const Newcomer& newcomer, bool recoverable, Turn turn) {
+  const auto pid = recoverable ? worker_.make_pid() : std::nullopt;
+  server_.accept(socket, turn.now, turn.effects, {.pid = pid});
+  worker_.add_client(socket, newcomer.signed_in.identity, newcomer.signed_in.permissions, pid);
+  welcome(socket, "client connected", newcomer, turn);
+}
+
+void SocketEvents::welcome(socketio::SocketId socket, std::string_view log_event, const Newcomer& newcomer, Turn turn) {
+  emit(socket, kStatus, status_json(worker_.link_status()), turn);
+  if (logger_.enabled(LogLevel::info))
+    logger_.info(log_event, {{"socket", server_.sid(socket)},
+                             {"user", newcomer.signed_in.identity->user_id},
+                             {"remote", newcomer.remote_address},
+                             {"transport", socketio::to_string(*server_.transport(socket))}});
+}
+
+void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now now) {
   const gateway::Client* client = worker_.find(gone.socket);
   if (!client) return;
   if (logger_.enabled(LogLevel::info))
     logger_.info("client disconnected", {{"socket", gone.sid.text()},
                                          {"user", client->identity->user_id},
                                          {"reason", socketio::to_string(gone.reason)}});
-  worker_.remove_client(gone.socket);
+  if (socketio::is_recoverable(gone.reason) && gone.reason != socketio::DisconnectReason::server_shutting_down)
+    worker_.keep_session(gone.socket, gone.sid, now);
+  else
+    worker_.remove_client(gone.socket);
 }
 
 void SocketEvents::announce_status(bool shutting_down, Now now, socketio::Effects& effects) {
-  const socketio::Frame frame =
-      socketio::make_event_frame(gateway::kNamespace, kStatus, status_json(worker_.link_status(), shutting_down));
+  const std::string status = status_json(worker_.link_status(), shutting_down);
   std::vector<socketio::SocketId> sockets;
   worker_.for_each_client([&](const gateway::Client& client) { sockets.push_back(client.socket); });
-  for (const socketio::SocketId socket : sockets) worker_.emit_or_close(socket, frame, now, effects);
+  for (const socketio::SocketId socket : sockets) emit(socket, kStatus, status, {now, effects});
 }
 
 // --- events ---
@@ -231,6 +264,21 @@ bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio
     fail(Asker{lost->socket, std::nullopt, kSubscribe, lost->filter.text()}, lost->error, turn);
     return true;
   }
+  if (const auto* revoked = std::get_if<gateway::SubscriptionRevoked>(&outcome)) {
+    emit(revoked->socket, "mqtt:unsubscribed",
+         fmt::format("{{\"topic\":{},\"reason\":\"not authorized\"}}", json_string(revoked->filter.text())), turn);
+    return true;
+  }
+  if (const auto* recovered = std::get_if<gateway::RecoverOutcome>(&outcome)) {
+    on_recover_outcome(*recovered, turn);
+    return true;
+  }
+  if (const auto* late = std::get_if<gateway::LateSubscribeOutcome>(&outcome)) {
+    if (const gateway::Client* client = worker_.find(late->socket))
+      succeed(Asker{late->socket, std::nullopt, kSubscribe, late->subscription.filter.text()},
+              subscription_json(late->subscription, client->identity->user_id), turn);
+    return true;
+  }
   const auto found = askers_.find(gateway::request_of(outcome));
   if (found == askers_.end()) return false;
   const Asker asker = std::move(found->second);
@@ -281,8 +329,7 @@ void SocketEvents::fail(const Asker& asker, const Error& error, Turn turn) {
 }
 
 void SocketEvents::emit(socketio::SocketId socket, std::string_view event, std::string_view args_json, Turn turn) {
-  worker_.emit_or_close(socket, socketio::make_event_frame(gateway::kNamespace, event, args_json), turn.now,
-                        turn.effects);
+  worker_.emit_or_close(socket, event, std::string(args_json), turn.now, turn.effects);
 }
 
 void SocketEvents::acknowledge(const Asker& asker, std::string_view args_json, Turn turn) {

@@ -25,7 +25,7 @@ class SocketEvents {
 
   void on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects);
   void on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects);
-  void on_disconnected(const socketio::SocketDisconnected& gone);
+  void on_disconnected(const socketio::SocketDisconnected& gone, Now now);
   /// False if the outcome answers somebody else's request.
   bool on_outcome(const gateway::Outcome& outcome, Now now, socketio::Effects& effects);
 
@@ -43,10 +43,20 @@ class SocketEvents {
     std::string_view event;  // a name of the table in socket_events.cpp
     std::string topic;
   };
+  /// A client that is signed in and not accepted yet.
+  struct Newcomer {
+    gateway::SignedIn signed_in;
+    std::string remote_address;
+  };
   struct Turn {
     Now now;
     socketio::Effects& effects;
   };
+
+  /// Lets a client in that has (or gets) no session to go on with.
+  void accept(socketio::SocketId socket, const Newcomer& newcomer, bool recoverable, Turn turn);
+  void welcome(socketio::SocketId socket, std::string_view log_event, const Newcomer& newcomer, Turn turn);
+  void on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn);
 
   void publish(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
   void subscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
@@ -65,6 +75,7 @@ class SocketEvents {
   gateway::SignIns& sign_ins_;
   Logger& logger_;
   std::unordered_map<gateway::RequestId, Asker> askers_;
+  std::unordered_map<gateway::RequestId, Newcomer> recovering_;  // clients that want their sessions back
 };
 
 }  // namespace famemely::api

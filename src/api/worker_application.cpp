@@ -24,9 +24,9 @@ void WorkerApplication::process(Now now, socketio::Effects& effects) {
       else if (const auto* request = std::get_if<socketio::ConnectRequested>(&effect))
         events_.on_connect(*request, now, effects);
       else if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect))
-        events_.on_disconnected(*gone);
+        events_.on_disconnected(*gone, now);
       else if (const auto* drained = std::get_if<socketio::QueueDrained>(&effect))
-        worker_.on_queue_drained(drained->socket);
+        worker_.on_queue_drained(drained->socket, now, effects);
     }
     taken_.clear();
     answer_outcomes(now, effects);
@@ -74,6 +74,7 @@ void WorkerApplication::announce_if_due(Now now, socketio::Effects& effects) {
 }
 
 void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
+  worker_.on_timer(now);
   announce_if_due(now, effects);
   while (const auto socket = closer_.take(now.instant)) {
     if (events_.awaits_answer(*socket))
@@ -86,7 +87,7 @@ void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
 }
 
 Instant WorkerApplication::next_deadline() const {
-  return std::min(announcer_.next_deadline(), closer_.next_deadline());
+  return std::min({announcer_.next_deadline(), closer_.next_deadline(), worker_.next_deadline()});
 }
 
 void WorkerApplication::begin_shutdown(Now now, Instant done_by, socketio::Effects& effects) {

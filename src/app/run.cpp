@@ -58,7 +58,10 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   options.socketio.owner = index;
   options.worker = {.index = index,
                     .subscriptions_per_socket_max = config.limit_subscriptions_per_socket,
-                    .replay_bytes = std::min<std::size_t>(config.client_queue / 4, 65'536)};
+                    .replay_bytes = std::min<std::size_t>(config.client_queue / 4, 65'536),
+                    .recovery_window = config.recovery_window,
+                    .recovery_bytes = config.recovery_bytes,
+                    .recovery_bytes_total = config.recovery_bytes_total / 2 / config.workers};
   options.cors = cors_policy(config);
   options.rest = {.version = std::string(kVersion), .started_at = serving::read_clocks().instant};
   return options;
@@ -92,6 +95,12 @@ gateway::BridgeOptions bridge_options(const Config& config, WallTime now) {
   options.payload_bytes_max = config.max_payload;
   options.workers = config.workers;
   options.fence_topic = config.mqtt_fence_topic;
+  // A dead connection is found out a ping late, and its client's window begins then.
+  const socketio::Options pings;
+  if (config.recovery_window > Duration::zero())
+    options.recovery_window = config.recovery_window + pings.ping_interval + pings.ping_timeout;
+  options.recovery_bytes = config.recovery_bytes;
+  options.recovery_bytes_total = config.recovery_bytes_total / 2;
   return options;
 }
 

@@ -28,7 +28,6 @@ constexpr const char* kNoJwks =
 constexpr const char* kNoLimit = "this limit is not available in this version; leave it unset, or off";
 constexpr const char* kNoTls =
     "serving HTTPS is not available in this version; leave it unset and put a proxy that ends TLS in front";
-constexpr const char* kNoRecovery = "connection state recovery is not available in this version; leave it unset";
 constexpr const char* kNoMetrics = "the metrics route is not available in this version; leave it unset";
 
 Setting with_default(Setting setting, std::string fallback) {
@@ -240,18 +239,18 @@ std::vector<Setting> server_settings() {
                        "What may wait for one slow client. Past it QoS 0 messages are dropped for that client, "
                        "and a message of QoS 1 or 2 closes its connection."),
           "4MB"),
-      unavailable(with_default(duration_setting("RECOVERY_WINDOW", &Config::recovery_window, 0s, 24h,
-                                                "How long a dropped Socket.IO connection can be recovered."),
-                               "2m"),
-                  kNoRecovery),
-      unavailable(with_default(size_setting("RECOVERY_BYTES", &Config::recovery_bytes, 0, 4 * kGigabyte,
-                                            "Missed messages kept for one session, which is then given up."),
-                               "1MB"),
-                  kNoRecovery),
-      unavailable(with_default(size_setting("RECOVERY_BYTES_TOTAL", &Config::recovery_bytes_total, 0, 1000 * kGigabyte,
-                                            "Missed messages kept in all."),
-                               "256MB"),
-                  kNoRecovery),
+      with_default(
+          duration_setting("RECOVERY_WINDOW", &Config::recovery_window, 0s, 24h,
+                           "How long a dropped Socket.IO connection can be recovered; 0 switches recovery off, "
+                           "and events carry no offsets."),
+          "2m"),
+      with_default(size_setting("RECOVERY_BYTES", &Config::recovery_bytes, 0, 4 * kGigabyte,
+                                "What one client may have missed; a session that outgrows it can't be recovered."),
+                   "1MB"),
+      with_default(size_setting("RECOVERY_BYTES_TOTAL", &Config::recovery_bytes_total, 0, 1000 * kGigabyte,
+                                "Messages and sessions kept for recovery in all: half of it for live messages, "
+                                "each once however many clients missed it."),
+                   "256MB"),
       with_default(duration_setting("SHUTDOWN_TIMEOUT", &Config::shutdown_timeout, 0s, 1h,
                                     "How long what is in flight may take to finish after SIGTERM or SIGINT."),
                    "10s"),

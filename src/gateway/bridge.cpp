@@ -34,7 +34,9 @@ Bridge::Bridge(const BridgeOptions& options, RandomSource& random, Logger& logge
       reconnect_(options.reconnect_min, options.reconnect_max),
       users_(filters_, random),
       fences_(fence_topic(options), "famemely/fence/" + options.session.client_id, logger),
-      fetcher_(fetching_session(options.session), options.subscribe_batch, options.payload_bytes_max, random, logger),
+      fetcher_(fetching_session(options.session), options.subscribe_batch, options.payload_bytes_max,
+               options.recovery_window > Duration::zero(), random, logger),
+      recent_({options.recovery_window, options.recovery_bytes_total}),
       workers_(options.workers) {
   status_.client_id = options.session.client_id;
 }
@@ -176,6 +178,7 @@ void Bridge::act(Now now) {
   fetcher_.allow(session_.connected());
   fetcher_.act(filters_.last_message(), now);
   filters_.keep_cache(fetcher_.busy() || !awaiting_round_.empty() || !riding_.empty());
+  forget_gone_filters();
   for (const mqtt::AcknowledgementHandle handle : for_nobody_) session_.acknowledge(handle, now.instant, effects_);
   for_nobody_.clear();
 }
@@ -255,8 +258,10 @@ bool Bridge::leads(const mqtt::MessageReceived& message, std::uint32_t leader) c
 
 void Bridge::deliver(const mqtt::MessageReceived& message, UpstreamFilters::Match& match, Now now) {
   // A live message, whatever its publisher asked of the broker: not marked as retained.
-  const MessageEvent event = make_message_event(message, false, timestamp(now.wall));
   const MessageSequence sequence = filters_.count_message();
+  const bool recoverable = options_.recovery_window > Duration::zero();
+  const MessageEvent event =
+      make_message_event(message, false, timestamp(now.wall), recoverable ? std::to_string(sequence) : std::string());
   // A broker of version 3.1.1 does not say which messages it retains.
   const bool is_5 = session_.version() == mqtt::ProtocolVersion::v5;
   const Overtaking overtaking = message.retain ? Overtaking::yes : is_5 ? Overtaking::no : Overtaking::perhaps;
@@ -266,6 +271,8 @@ void Bridge::deliver(const mqtt::MessageReceived& message, UpstreamFilters::Matc
   }
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("message", {{"topic", message.topic}, {"qos", message.qos}, {"bytes", message.payload.size()}});
+  const Delivery delivery{event.frame, match.matched, sequence, event.qos_place, message.qos, overtaking};
+  if (recoverable) keep_for_recovery(delivery, now);
   WorkerSet reached = 0;
   for (WorkerSet left = match.workers; left != 0; left &= left - 1) {
     const auto worker = static_cast<std::size_t>(std::countr_zero(left));
@@ -274,7 +281,7 @@ void Bridge::deliver(const mqtt::MessageReceived& message, UpstreamFilters::Matc
       if (!std::exchange(dropping_told_, true)) logger_.warn("worker behind, dropping QoS 0", {{"worker", worker}});
       continue;
     }
-    queue(worker, Delivery{event.frame, match.matched, sequence, event.qos_place, message.qos, overtaking});
+    queue(worker, delivery);
     reached |= WorkerSet{1} << worker;
   }
   if (message.acknowledgement != 0) unacknowledged_.push_back({message.acknowledgement, reached});

@@ -15,6 +15,7 @@
 #include "base/random_source.hpp"
 #include "gateway/broker_channel.hpp"
 #include "gateway/fence_rounds.hpp"
+#include "gateway/kept_session.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/reconnect_policy.hpp"
 #include "gateway/retained_fetcher.hpp"
@@ -35,6 +36,12 @@ struct BridgeOptions {
   std::size_t workers = 1;
   /// Empty: `$famemely/<client id>/fence`.
   std::string fence_topic{};
+  /// How long messages are kept for clients that come back; zero: not at all, and events carry no offsets.
+  Duration recovery_window{};
+  /// What one client may have missed.
+  std::size_t recovery_bytes = 0;
+  /// All messages that are kept.
+  std::size_t recovery_bytes_total = 0;
 };
 
 struct BridgeCounters {
@@ -112,6 +119,12 @@ class Bridge final : public BrokerChannel {
     Survey sum;
     WorkerSet awaited;
   };
+  /// A client that wants its session back. Others that want the same one wait: only one of them can have it.
+  struct PendingRecovery {
+    Asker asker;
+    socketio::Sid pid;
+    std::deque<RecoverCommand> waiting{};
+  };
 
   void absorb(Now now);
   void act(Now now);
@@ -132,6 +145,12 @@ class Bridge final : public BrokerChannel {
   void fetch_retained(const RetainedCommand& command);
   void begin_survey(SurveyCommand& command);
   void on_survey_reply(SurveyReply& reply);
+
+  // Sessions that are asked for again (bridge_recovery.cpp).
+  void recover(RecoverCommand& command);
+  void on_recovery_reply(RecoveryReply& reply, Now now);
+  void keep_for_recovery(const Delivery& delivery, Now now);
+  void forget_gone_filters();
 
   // What is wanted of the broker.
   void send_upstream(Now now);
@@ -163,6 +182,11 @@ class Bridge final : public BrokerChannel {
   std::vector<RetainedFetcher::Portion> riding_;          // on the open round
   std::unordered_map<std::uint64_t, PendingSurvey> surveys_;
   std::uint64_t last_survey_ = 0;
+  socketio::EventLog<Delivery> recent_;
+  std::unordered_map<std::uint64_t, PendingRecovery> recoveries_;
+  std::unordered_map<socketio::Sid, std::uint64_t, SidHash> recovering_;    // the recovery that a session is in
+  std::unordered_map<socketio::Sid, WorkerIndex, SidHash> moved_sessions_;  // those that are not where their pid says
+  std::uint64_t last_recovery_ = 0;
   LinkStatus status_;
   BridgeCounters counters_;
 

@@ -39,6 +39,12 @@ void Bridge::handle(LinkCommand& command, Now now) {
     begin_survey(*survey);
   else if (auto* reply = std::get_if<SurveyReply>(&command))
     on_survey_reply(*reply);
+  else if (auto* to_recover = std::get_if<RecoverCommand>(&command))
+    recover(*to_recover);
+  else if (auto* found = std::get_if<RecoveryReply>(&command))
+    on_recovery_reply(*found, now);
+  else if (const auto* over = std::get_if<SessionOverCommand>(&command))
+    moved_sessions_.erase(over->pid);
 }
 
 // --- publishing ---

@@ -52,6 +52,7 @@ MessageEvent make_message_event(const IncomingMessage& message) {
   args += '"';
   if (!message.properties_json.empty()) args.append(",\"properties\":").append(message.properties_json);
   args += '}';
+  if (!message.offset.empty()) socketio::append_offset(args, message.offset);
 
   MessageEvent event{socketio::make_event_frame(kNamespace, "mqtt:message", args, attachments), 0};
   // The arguments stand unchanged in the frame, close to its beginning.
@@ -59,7 +60,8 @@ MessageEvent make_message_event(const IncomingMessage& message) {
   return event;
 }
 
-MessageEvent make_message_event(const mqtt::MessageReceived& message, bool retain, std::string_view timestamp) {
+MessageEvent make_message_event(const mqtt::MessageReceived& message, bool retain, std::string_view timestamp,
+                                std::string_view offset) {
   const std::string properties = message.properties.empty() ? std::string() : properties_json(message.properties);
   return make_message_event({.topic = message.topic,
                              .payload = message.payload,
@@ -67,7 +69,8 @@ MessageEvent make_message_event(const mqtt::MessageReceived& message, bool retai
                              .retain = retain,
                              .timestamp = timestamp,
                              .content_type = message.properties.content_type.value_or(std::string_view()),
-                             .properties_json = properties});
+                             .properties_json = properties,
+                             .offset = offset});
 }
 
 }  // namespace famemely::gateway

@@ -28,6 +28,7 @@ struct IncomingMessage {
   std::string_view timestamp;          // ISO 8601
   std::string_view content_type{};     // empty: not declared
   std::string_view properties_json{};  // an object; empty: the message has none
+  std::string_view offset{};           // by which a client recovers; empty: it can't
 };
 
 /// The event `mqtt:message`, encoded once for all who get it.
@@ -40,6 +41,6 @@ struct MessageEvent {
 [[nodiscard]] MessageEvent make_message_event(const IncomingMessage& message);
 /// The same for what the MQTT session tells, its properties included.
 [[nodiscard]] MessageEvent make_message_event(const mqtt::MessageReceived& message, bool retain,
-                                              std::string_view timestamp);
+                                              std::string_view timestamp, std::string_view offset);
 
 }  // namespace famemely::gateway

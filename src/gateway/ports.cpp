@@ -13,6 +13,7 @@ void Survey::add(Survey other) {
   subscriptions.insert(subscriptions.end(), std::make_move_iterator(other.subscriptions.begin()),
                        std::make_move_iterator(other.subscriptions.end()));
   subscription_count += other.subscription_count;
+  active_subscription_count += other.active_subscription_count;
   connected_clients += other.connected_clients;
   messages_in += other.messages_in;
   messages_out += other.messages_out;
@@ -28,8 +29,11 @@ std::size_t weight(const LinkCommand& command) {
 }
 
 std::size_t weight(const WorkerEvent& event) {
-  const auto* delivery = std::get_if<Delivery>(&event);
-  return kItemWeight + (delivery ? delivery->frame.size() : 0);
+  if (const auto* delivery = std::get_if<Delivery>(&event)) return kItemWeight + delivery->frame.size();
+  std::size_t bytes = kItemWeight;
+  if (const auto* recovered = std::get_if<Recovered>(&event))
+    for (const Delivery& missed : recovered->missed) bytes += kItemWeight + missed.frame.size();
+  return bytes;
 }
 
 }  // namespace famemely::gateway

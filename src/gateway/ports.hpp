@@ -15,7 +15,9 @@
 #include "protocol/mqtt/properties.hpp"
 #include "protocol/mqtt/topic_filter.hpp"
 #include "protocol/mqtt/topic_name.hpp"
+#include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
+#include "protocol/socketio/event_log.hpp"
 
 /// What crosses between the workers and the link. Everything here is moved or immutable.
 namespace famemely::gateway {
@@ -62,6 +64,7 @@ struct ListedSubscription {
   std::string user_id;
   WallTime created_at;
   Source source;
+  bool is_active = true;  // false: its socket is away, and may come back
 };
 
 /// What a survey is to find.
@@ -73,7 +76,8 @@ struct SurveyScope {
 /// What is true of one part of the gateway, or of all.
 struct Survey {
   std::vector<ListedSubscription> subscriptions{};
-  std::uint64_t subscription_count = 0;  // within the scope
+  std::uint64_t subscription_count = 0;         // within the scope
+  std::uint64_t active_subscription_count = 0;  // without those of sockets that are away
   std::uint64_t connected_clients = 0;
   std::uint64_t messages_in = 0;
   std::uint64_t messages_out = 0;
@@ -153,9 +157,32 @@ struct SurveyReply {
   std::uint64_t survey;
   Survey part;
 };
+struct KeptSession;
+struct Delivery;
+using MessageInterest = socketio::EventLog<Delivery>::Interest;
+/// A client that has come to this worker wants the session back that it had. Answered by Recovered.
+struct RecoverCommand {
+  WorkerIndex worker;
+  RequestId request;
+  socketio::RecoveryRequest wanted;
+  std::string user_id;
+};
+/// Answers a RecoveryQuestion. The session has left the worker.
+struct RecoveryReply {
+  WorkerIndex worker;
+  std::uint64_t recovery;
+  std::shared_ptr<KeptSession> session;    // nothing: there is none that could be given
+  std::vector<MessageInterest> interests;  // the filters that it holds, and what it has heard of each
+  MessageSequence seen = 0;                // the last message that the client saw
+};
+/// A session that has moved is over.
+struct SessionOverCommand {
+  socketio::Sid pid;
+};
 using LinkCommand =
     std::variant<SubscribeCommand, ReleaseCommand, PublishCommand, RetainedCommand, RetainedAgainCommand,
-                 UserSubscribeCommand, UserUnsubscribeCommand, UserPresenceCommand, SurveyCommand, SurveyReply>;
+                 UserSubscribeCommand, UserUnsubscribeCommand, UserPresenceCommand, SurveyCommand, SurveyReply,
+                 RecoverCommand, RecoveryReply, SessionOverCommand>;
 
 // --- from the link to a worker ---
 
@@ -192,6 +219,7 @@ struct Granted {
 struct RetainedMessage {
   std::string topic;
   socketio::Frame frame;
+  std::string offset{};  // the one in the frame, if there is one
   /// The last message of the topic that makes this one old to whoever was given it; 0 if there is none.
   MessageSequence overtaken_at = 0;
 };
@@ -266,9 +294,25 @@ struct SurveyAnswer {
   RequestId request;
   std::shared_ptr<const Survey> survey;
 };
+/// Is the session here that the client wants back? Answered by a RecoveryReply.
+struct RecoveryQuestion {
+  std::uint64_t recovery;
+  socketio::RecoveryRequest wanted;
+  std::string user_id;
+};
+/// The session that a client has asked for. The worker holds its filters from here on: what is in `missed` came before,
+/// and every later message comes after.
+struct Recovered {
+  RequestId request;
+  std::shared_ptr<KeptSession> session{};  // nothing: it gets a new one
+  std::vector<Delivery> missed{};
+  std::vector<MessageInterest> interests{};
+  std::vector<Granted> granted{};
+  MessageSequence after = 0;  // the last message that the link had handed out, to whomever
+};
 using WorkerEvent = std::variant<Delivery, SubscribeAnswer, PublishAnswer, FilterLost, LinkStatus, RetainedMessages,
                                  UserSubscribeAnswer, UserUnsubscribeAnswer, UserSubscribed, UserUnsubscribed,
-                                 UserSubscriptionRefused, SurveyQuestion, SurveyAnswer>;
+                                 UserSubscriptionRefused, SurveyQuestion, SurveyAnswer, RecoveryQuestion, Recovered>;
 
 /// About the bytes that an item holds: what bounds the queues between threads.
 [[nodiscard]] std::size_t weight(const LinkCommand& command);

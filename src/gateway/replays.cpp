@@ -40,6 +40,15 @@ void Replays::on_live_message(ClientSlot client, std::string_view topic, Message
   for (Replay& replay : found->second) replay.live.insert_or_assign(std::string(topic), Live{sequence, overtaking});
 }
 
+std::deque<Replays::Replay> Replays::take(ClientSlot client) {
+  auto taken = replays_.extract(client);
+  return taken.empty() ? std::deque<Replay>() : std::move(taken.mapped());
+}
+
+void Replays::give(ClientSlot client, std::deque<Replay> replays) {
+  if (!replays.empty()) replays_.insert_or_assign(client, std::move(replays));
+}
+
 void Replays::stop(ClientSlot client, FilterId filter) {
   const auto found = replays_.find(client);
   if (found == replays_.end()) return;

@@ -41,11 +41,11 @@ class Replays {
   };
   [[nodiscard]] std::vector<LeftOut> take_left_out() { return std::exchange(left_out_, {}); }
 
- private:
   struct Live {
     MessageSequence sequence;
     Overtaking overtaking;
   };
+  /// One list on its way to one client.
   struct Replay {
     FilterId filter;
     std::shared_ptr<const RetainedList> list;
@@ -54,7 +54,11 @@ class Replays {
     std::unordered_map<std::string, Live> live{};
     std::map<std::string, MessageSequence> left_out{};
   };
+  /// Those of a client that goes away, to be given to it again elsewhere.
+  [[nodiscard]] std::deque<Replay> take(ClientSlot client);
+  void give(ClientSlot client, std::deque<Replay> replays);
 
+ private:
   std::unordered_map<ClientSlot, std::deque<Replay>> replays_;
   std::vector<LeftOut> left_out_;
 };

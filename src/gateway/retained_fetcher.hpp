@@ -61,8 +61,9 @@ class RetainedFetcher final : public BrokerChannel {
   [[nodiscard]] static std::size_t fingerprint(std::string_view payload);
 
   /// `subscribe_batch`: filters in one SUBSCRIBE at most.
+  /// `offsets`: messages carry offsets, so that clients can recover.
   RetainedFetcher(mqtt::SessionOptions session, std::size_t subscribe_batch, std::size_t payload_bytes_max,
-                  RandomSource& random, Logger& logger);
+                  bool offsets, RandomSource& random, Logger& logger);
 
   void want(const mqtt::TopicFilter& filter, Wish wish);
   /// The topics once more, by name.
@@ -105,6 +106,8 @@ class RetainedFetcher final : public BrokerChannel {
   mqtt::Session session_;
   std::size_t subscribe_batch_;
   std::size_t payload_bytes_max_;
+  bool offsets_;
+  std::uint64_t last_offset_ = 0;
   RandomSource& random_;
   Logger& logger_;
   ReconnectPolicy reconnect_;

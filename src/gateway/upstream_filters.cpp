@@ -148,6 +148,7 @@ void UpstreamFilters::drop(FilterId id, bool connected) {
   std::vector<FilterId> others;
   if (!to_give_up_.empty()) others = overlapping(id);
   filters_.erase(found);
+  actions_.gone.push_back(id);
   by_text_.erase(filter.text());
   trie_.erase(filter);
   to_give_up_.erase(id);
@@ -238,6 +239,7 @@ void UpstreamFilters::on_connected(bool session_present, bool numbered) {
       if (!filter.wanted()) {
         by_text_.erase(filter.filter.text());
         trie_.erase(filter.filter);
+        actions_.gone.push_back(it->first);
         it = filters_.erase(it);
         continue;
       }

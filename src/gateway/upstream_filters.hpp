@@ -53,6 +53,7 @@ class UpstreamFilters {
   struct Actions {
     std::vector<std::variant<Subscribe, Unsubscribe>> upstream;
     std::vector<std::pair<WorkerIndex, WorkerEvent>> events;  // for kLink too, where the link itself asked
+    std::vector<FilterId> gone;                               // ids that nobody will see again
   };
   /// Who is concerned by a topic.
   struct Match {

@@ -106,6 +106,7 @@ void UserSubscriptions::add_to(Survey& survey, const SurveyScope& scope) const {
 
 void UserSubscriptions::add_to(Survey& survey, const SurveyScope& scope, const User& user) const {
   survey.subscription_count += user.held.size();
+  survey.active_subscription_count += user.held.size();
   if (!scope.subscriptions) return;
   for (const auto& [text, held] : user.held)
     survey.subscriptions.push_back({.id = held->id,

@@ -32,12 +32,19 @@ Worker::Worker(const WorkerOptions& options, socketio::Server& server, RandomSou
 // --- clients ---
 
 void Worker::add_client(socketio::SocketId socket, std::shared_ptr<const Identity> identity,
-                        std::shared_ptr<const Permissions> permissions) {
+                        std::shared_ptr<const Permissions> permissions, const std::optional<socketio::Sid>& pid) {
   if (socket.slot >= clients_.size()) clients_.resize(socket.slot + std::size_t{1});
-  clients_[socket.slot] = Client{
-      .socket = socket, .identity = std::move(identity), .permissions = std::move(permissions), .subscriptions = {}};
+  Client& client = clients_[socket.slot];
+  client = Client{.socket = socket,
+                  .identity = std::move(identity),
+                  .permissions = std::move(permissions),
+                  .subscriptions = {},
+                  .pid = pid};
   ++client_count_;
-  add_socket_of_user(clients_[socket.slot]);
+  if (pid) sessions_[*pid] = {socket, nullptr};
+  add_socket_of_user(client);
+  for (const UserHere::Held& held : users_.at(client.identity->user_id).subscriptions)
+    if (index_.is_member(held.filter, socket.slot)) ask_retained(socket, held.filter, last_message_);
 }
 
 Client* Worker::find(socketio::SocketId socket) {
@@ -50,8 +57,12 @@ void Worker::remove_client(socketio::SocketId socket) {
   Client* client = find(socket);
   if (!client) return;
   while (!client->subscriptions.empty()) leave(*client, client->subscriptions.size() - 1);
+  const std::string user_id = client->identity->user_id;
   remove_socket_of_user(*client);
+  forget_user_if_gone(user_id);
   replays_.remove(socket.slot);
+  session_bytes_ -= client->own_events.bytes();
+  if (client->pid) end_session(*client->pid);
   *client = Client{};
   --client_count_;
 }
@@ -133,7 +144,7 @@ void Worker::settle_membership(const Client& client, const mqtt::TopicFilter& fi
 
 void Worker::release_unheld(const mqtt::TopicFilter& filter) {
   const auto held = held_.find(filter.text());
-  if (held == held_.end() || held->second.asks > 0) return;
+  if (held == held_.end() || held->second.asks > 0 || held->second.keepers > 0) return;
   const FilterId id = held->second.id;
   if (id != 0 && index_.has_members(id)) return;
   held_.erase(held);
@@ -149,7 +160,7 @@ void Worker::on_link_event(WorkerEvent& event, Now now, socketio::Effects& effec
     if (awaited_.erase(publish_answer->request))
       outcomes_.push_back(PublishOutcome{publish_answer->request, std::move(publish_answer->error)});
   } else if (const auto* retained = std::get_if<RetainedMessages>(&event)) {
-    on_retained(*retained);
+    on_retained(*retained, now.instant);
   } else if (const auto* lost = std::get_if<FilterLost>(&event)) {
     on_filter_lost(*lost);
   } else if (auto* status = std::get_if<LinkStatus>(&event)) {
@@ -170,6 +181,10 @@ void Worker::on_link_event(WorkerEvent& event, Now now, socketio::Effects& effec
     answer_survey(*question);
   } else if (auto* survey = std::get_if<SurveyAnswer>(&event)) {
     if (awaited_.erase(survey->request)) outcomes_.push_back(SurveyOutcome{survey->request, std::move(survey->survey)});
+  } else if (const auto* wanted = std::get_if<RecoveryQuestion>(&event)) {
+    on_recovery_question(*wanted, now, effects);
+  } else if (auto* recovered = std::get_if<Recovered>(&event)) {
+    on_recovered(*recovered, now, effects);
   }
 }
 
@@ -193,13 +208,16 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
       const std::uint8_t qos = std::min(ask.qos, answer.outcome->qos);
       auto existing = std::ranges::find(client->subscriptions, ask.filter, &Subscription::filter);
       if (existing == client->subscriptions.end()) {
-        client->subscriptions.push_back({make_uuid(random_), ask.filter, held.id, qos, now.wall});
+        client->subscriptions.push_back({make_uuid(random_), ask.filter, held.id, qos, now.wall, last_message_});
         existing = client->subscriptions.end() - 1;
       }
       existing->qos = qos;
       settle_membership(*client, ask.filter, held.id);
-      outcomes_.push_back(SubscribeOutcome{answer.request, *existing});
-      ask_retained(ask.socket, held.id);
+      if (late_asks_.contains(answer.request))
+        outcomes_.push_back(LateSubscribeOutcome{ask.socket, *existing});
+      else
+        outcomes_.push_back(SubscribeOutcome{answer.request, *existing});
+      ask_retained(ask.socket, held.id, last_message_);
     }
     for (const RequestId request : ask.then_unsubscribe) {
       std::optional<Error> error;
@@ -210,6 +228,7 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
       outcomes_.push_back(UnsubscribeOutcome{request, std::move(error)});
     }
   }
+  late_asks_.erase(answer.request);
   release_unheld(ask.filter);
 }
 
@@ -226,6 +245,7 @@ void Worker::on_filter_lost(const FilterLost& lost) {
     outcomes_.push_back(SubscriptionLost{client.socket, found->filter, lost.error});
     leave(client, static_cast<std::size_t>(found - client.subscriptions.begin()));
   });
+  on_filter_lost_to_kept(lost);
   for (auto& [user_id, user] : users_) {
     const auto found = std::ranges::find(user.subscriptions, lost.filter, &UserHere::Held::filter);
     if (found != user.subscriptions.end())
@@ -252,9 +272,13 @@ void Worker::on_link_full(std::vector<LinkCommand>& commands) {
 void Worker::deliver(const Delivery& delivery, Now now, socketio::Effects& effects) {
   last_message_ = delivery.sequence;
   const bool overtakes = delivery.overtaking != Overtaking::no && !replays_.empty();
+  const bool recovers = options_.recovery_window > Duration::zero();  // frames carry offsets
   index_.for_each_recipient(delivery.matched->filters, [&](ClientSlot slot, std::uint8_t subscribed_qos) {
     const std::uint8_t qos = std::min(subscribed_qos, delivery.qos);
-    switch (server_.emit(clients_[slot].socket, qos == delivery.qos ? delivery.frame : frame_at(delivery, qos))) {
+    const Client& client = clients_[slot];
+    const bool as_it_is = qos == delivery.qos && (client.pid || !recovers);
+    switch (
+        server_.emit(client.socket, as_it_is ? delivery.frame : frame_for(delivery, qos, client.pid || !recovers))) {
       case socketio::EmitResult::queued:
         ++counters_.messages_out;
         if (overtakes) replays_.on_live_message(slot, delivery.matched->topic, delivery.sequence, delivery.overtaking);
@@ -284,41 +308,73 @@ void Worker::on_queue_full(ClientSlot slot, std::uint8_t qos) {
   if (client.dropped++ == 0) server_.tell_when_drained(client.socket);
 }
 
-const socketio::Frame& Worker::frame_at(const Delivery& delivery, std::uint8_t qos) {
-  socketio::Frame& frame = variants_[qos];
+const socketio::Frame& Worker::frame_for(const Delivery& delivery, std::uint8_t qos, bool offset) {
+  socketio::Frame& frame = variants_[qos + (offset ? 0 : 3)];
   if (!frame) {
     std::string bytes(delivery.frame.websocket_bytes());
     bytes[delivery.qos_place] = static_cast<char>('0' + qos);
     frame = socketio::Frame(SharedBytes(bytes));
+    if (!offset) frame = socketio::without_offset(frame);
   }
   return frame;
 }
 
-void Worker::on_queue_drained(socketio::SocketId socket) {
+void Worker::on_queue_drained(socketio::SocketId socket, Now now, socketio::Effects& effects) {
   Client* client = find(socket);
   if (!client) return;
   if (const std::uint64_t count = std::exchange(client->dropped, 0); count > 0)
-    server_.emit(socket,
-                 socketio::make_event_frame(kNamespace, "mqtt:dropped", fmt::format("{{\"count\":{}}}", count)));
-  go_on_with_replay(socket);
+    emit_own(*client, "mqtt:dropped", fmt::format("{{\"count\":{}}}", count), now, effects);
+  go_on_with_replay(socket, now.instant);
 }
 
-void Worker::emit_or_close(socketio::SocketId socket, const socketio::Frame& frame, Now now,
+void Worker::emit_or_close(socketio::SocketId socket, std::string_view event, std::string args_json, Now now,
                            socketio::Effects& effects) {
-  if (server_.emit(socket, frame) != socketio::EmitResult::full) return;
+  if (Client* client = find(socket)) return emit_own(*client, event, std::move(args_json), now, effects);
+  if (KeptSession* session = kept_session_of(socket)) {
+    const std::string offset = next_own_offset();
+    socketio::append_offset(args_json, offset);
+    const std::size_t before = session->own_events.bytes();
+    session->own_events.add(
+        {offset, last_message_, socketio::make_event_frame(kNamespace, event, args_json), now.instant},
+        {options_.recovery_window, options_.recovery_bytes});
+    session_bytes_ += session->own_events.bytes() - before;
+  }
+}
+
+void Worker::emit_own(Client& client, std::string_view event, std::string args_json, Now now,
+                      socketio::Effects& effects) {
+  std::string offset;
+  if (client.pid) socketio::append_offset(args_json, offset = next_own_offset());
+  const socketio::Frame frame = socketio::make_event_frame(kNamespace, event, args_json);
+  // Noted first: if the queue is full, this is what the client comes back for.
+  if (client.pid) note_own_event(client, std::move(offset), frame, now.instant);
+  if (server_.emit(client.socket, frame) != socketio::EmitResult::full) return;
   ++counters_.slow_consumers;
-  server_.close_transport(socket, socketio::DisconnectReason::slow_consumer, now, effects);
+  server_.close_transport(client.socket, socketio::DisconnectReason::slow_consumer, now, effects);
+}
+
+void Worker::note_own_event(Client& client, std::string offset, const socketio::Frame& frame, Instant now) {
+  const std::size_t before = client.own_events.bytes();
+  client.own_events.add({std::move(offset), last_message_, frame, now},
+                        {options_.recovery_window, options_.recovery_bytes});
+  session_bytes_ += client.own_events.bytes() - before;
+  keep_within_bounds(&client);
+}
+
+/// No other worker makes the same one, so it stays clear when the session moves.
+std::string Worker::next_own_offset() {
+  return fmt::format("{}.{}", last_message_, ++own_offsets_ * (kWorkersMax + 1) + options_.index);
 }
 
 // --- retained messages ---
 
-void Worker::ask_retained(socketio::SocketId socket, FilterId filter) {
+void Worker::ask_retained(socketio::SocketId socket, FilterId filter, MessageSequence joined_at) {
   const RequestId request = ++last_request_;
-  retained_asks_.emplace(request, RetainedAsk{socket, filter, last_message_});
-  commands_.push_back(RetainedCommand{options_.index, request, filter, last_message_});
+  retained_asks_.emplace(request, RetainedAsk{socket, filter, joined_at});
+  commands_.push_back(RetainedCommand{options_.index, request, filter, joined_at});
 }
 
-void Worker::on_retained(const RetainedMessages& retained) {
+void Worker::on_retained(const RetainedMessages& retained, Instant now) {
   for (const RequestId request : retained.requests) {
     const auto found = retained_asks_.find(request);
     if (found == retained_asks_.end()) continue;
@@ -328,17 +384,20 @@ void Worker::on_retained(const RetainedMessages& retained) {
     if (retained.list->messages.empty() || !find(ask.socket) || !index_.is_member(ask.filter, ask.socket.slot))
       continue;
     replays_.add(ask.socket.slot, ask.filter, retained.list, ask.joined_at);
-    go_on_with_replay(ask.socket);
+    go_on_with_replay(ask.socket, now);
   }
 }
 
-void Worker::go_on_with_replay(socketio::SocketId socket) {
+void Worker::go_on_with_replay(socketio::SocketId socket, Instant now) {
+  Client& client = *find(socket);
   while (const RetainedMessage* message = replays_.next(socket.slot)) {
     const std::size_t queued = server_.queued_bytes(socket);
     if (queued >= options_.replay_bytes) return server_.tell_when_drained(socket);
-    switch (server_.emit(socket, message->frame)) {
+    const bool strip = !client.pid && !message->offset.empty();
+    switch (server_.emit(socket, strip ? socketio::without_offset(message->frame) : message->frame)) {
       case socketio::EmitResult::queued:
         ++counters_.messages_out;
+        if (client.pid) note_own_event(client, message->offset, message->frame, now);
         break;
       case socketio::EmitResult::full:
         if (queued > 0) return server_.tell_when_drained(socket);

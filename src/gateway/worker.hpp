@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "base/instant.hpp"
 #include "base/random_source.hpp"
 #include "gateway/identity.hpp"
+#include "gateway/kept_session.hpp"
 #include "gateway/permissions.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/replays.hpp"
@@ -26,15 +28,12 @@ struct WorkerOptions {
   std::size_t subscriptions_per_socket_max = 1000;
   /// Of a replay of retained messages, so much is queued for a client at once.
   std::size_t replay_bytes = 65'536;
-};
-
-/// A client's own hold on a filter.
-struct Subscription {
-  std::string id;
-  mqtt::TopicFilter filter;
-  FilterId filter_id;
-  std::uint8_t qos;  // what the broker granted, at most what was asked
-  WallTime created_at;
+  /// How long the session of a socket whose connection drops is kept; zero: not at all.
+  Duration recovery_window{};
+  /// What is kept for one client, of what was sent to it alone.
+  std::size_t recovery_bytes = 0;
+  /// The same, and what else belongs to sessions, for all of this worker's.
+  std::size_t recovery_bytes_total = 0;
 };
 
 /// One socket on the namespace.
@@ -43,9 +42,11 @@ struct Client {
   std::shared_ptr<const Identity> identity;
   std::shared_ptr<const Permissions> permissions;
   std::vector<Subscription> subscriptions;
-  std::uint32_t asks = 0;        // subscriptions not answered yet
-  std::uint32_t unanswered = 0;  // requests that the client waits for an answer to
-  std::uint64_t dropped = 0;     // QoS 0 messages that found its queue full, not yet told
+  std::uint32_t asks = 0;              // subscriptions not answered yet
+  std::uint32_t unanswered = 0;        // requests that the client waits for an answer to
+  std::uint64_t dropped = 0;           // QoS 0 messages that found its queue full, not yet told
+  std::optional<socketio::Sid> pid{};  // by which its session is asked for again; nothing: it can't be
+  OwnEvents own_events{};
 
   [[nodiscard]] const Subscription* find(const mqtt::TopicFilter& filter) const;
 };
@@ -77,8 +78,24 @@ struct SubscriptionLost {
   mqtt::TopicFilter filter;
   Error error;
 };
+/// The socket has no right (any more) to what it had subscribed to.
+struct SubscriptionRevoked {
+  socketio::SocketId socket;
+  mqtt::TopicFilter filter;
+};
+/// What became of a client that wanted its session back.
+struct RecoverOutcome {
+  RequestId request;
+  socketio::SocketId socket;
+  bool recovered;  // and accepted; else it is to be accepted as a new one
+};
+/// A subscribe that had no answer when the connection dropped has succeeded after the recovery.
+struct LateSubscribeOutcome {
+  socketio::SocketId socket;
+  Subscription subscription;
+};
 using Outcome = std::variant<SubscribeOutcome, UserSubscribeOutcome, UnsubscribeOutcome, PublishOutcome, SurveyOutcome,
-                             SubscriptionLost>;
+                             SubscriptionLost, SubscriptionRevoked, RecoverOutcome, LateSubscribeOutcome>;
 
 /// The request that the outcome answers; 0 if it answers none.
 [[nodiscard]] RequestId request_of(const Outcome& outcome);
@@ -96,9 +113,17 @@ class Worker {
  public:
   Worker(const WorkerOptions& options, socketio::Server& server, RandomSource& random);
 
+  /// A private id for a client that may recover; nothing if nobody may.
+  [[nodiscard]] std::optional<socketio::Sid> make_pid();
   void add_client(socketio::SocketId socket, std::shared_ptr<const Identity> identity,
-                  std::shared_ptr<const Permissions> permissions);
+                  std::shared_ptr<const Permissions> permissions, const std::optional<socketio::Sid>& pid = {});
   void remove_client(socketio::SocketId socket);
+  /// Its connection has dropped: the session is kept for a while, if the client can recover. `sid`: what it knows
+  /// itself by.
+  void keep_session(socketio::SocketId socket, const socketio::Sid& sid, Now now);
+  /// A socket that is not accepted yet wants its session back. Answered by a RecoverOutcome.
+  RequestId recover(socketio::SocketId socket, socketio::RecoveryRequest wanted,
+                    std::shared_ptr<const Identity> identity, std::shared_ptr<const Permissions> permissions);
   [[nodiscard]] Client* find(socketio::SocketId socket);
   [[nodiscard]] std::size_t client_count() const { return client_count_; }
   template <typename Visit>
@@ -125,9 +150,12 @@ class Worker {
   void on_link_event(WorkerEvent& event, Now now, socketio::Effects& effects);
   void on_link_full(std::vector<LinkCommand>& commands);
   /// Tells a client what it has missed.
-  void on_queue_drained(socketio::SocketId socket);
-  /// Queues for one client, or closes it as a slow consumer.
-  void emit_or_close(socketio::SocketId socket, const socketio::Frame& frame, Now now, socketio::Effects& effects);
+  void on_queue_drained(socketio::SocketId socket, Now now, socketio::Effects& effects);
+  /// Queues an event for one client, or closes it as a slow consumer; for one that is away, it is kept.
+  void emit_or_close(socketio::SocketId socket, std::string_view event, std::string args_json, Now now,
+                     socketio::Effects& effects);
+  void on_timer(Now now);
+  [[nodiscard]] Instant next_deadline() const;
 
   [[nodiscard]] const LinkStatus& link_status() const { return link_status_; }
   [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
@@ -135,7 +163,7 @@ class Worker {
   /// What has been decided since the last look; the caller empties it.
   [[nodiscard]] std::vector<Outcome>& outcomes() { return outcomes_; }
   /// True once nobody waits for an answer of the link.
-  [[nodiscard]] bool idle() const { return asks_.empty() && awaited_.empty(); }
+  [[nodiscard]] bool idle() const { return asks_.empty() && awaited_.empty() && recover_asks_.empty(); }
 
  private:
   struct Ask {
@@ -148,15 +176,29 @@ class Worker {
   struct HeldFilter {
     FilterId id = 0;  // 0: not known yet
     std::uint32_t asks = 0;
+    std::uint32_t keepers = 0;  // sessions that are away, and users who are here
   };
-  /// A user with sockets on this worker.
+  /// A user with sockets on this worker, or sessions that may come back, or sockets that ask for theirs.
   struct UserHere {
     struct Held {
       std::shared_ptr<const UserSubscription> subscription;
       FilterId filter;
+      MessageSequence joined_at;
     };
     std::vector<socketio::SocketId> sockets;
     std::vector<Held> subscriptions;
+    std::uint32_t away = 0;
+    std::uint32_t recovering = 0;
+  };
+  /// Where a session is: with a socket, or kept.
+  struct SessionPlace {
+    socketio::SocketId socket;
+    std::shared_ptr<KeptSession> kept;
+  };
+  struct RecoverAsk {
+    socketio::SocketId socket;
+    std::shared_ptr<const Identity> identity;
+    std::shared_ptr<const Permissions> permissions;
   };
   struct RetainedAsk {
     socketio::SocketId socket;
@@ -166,7 +208,11 @@ class Worker {
 
   void deliver(const Delivery& delivery, Now now, socketio::Effects& effects);
   void on_queue_full(ClientSlot slot, std::uint8_t qos);
-  const socketio::Frame& frame_at(const Delivery& delivery, std::uint8_t qos);
+  /// The frame for a receiver at this quality of service, with or without the offset.
+  const socketio::Frame& frame_for(const Delivery& delivery, std::uint8_t qos, bool offset);
+  void emit_own(Client& client, std::string_view event, std::string args_json, Now now, socketio::Effects& effects);
+  void note_own_event(Client& client, std::string offset, const socketio::Frame& frame, Instant now);
+  [[nodiscard]] std::string next_own_offset();
   void on_subscribe_answer(SubscribeAnswer& answer, Now now);
   void note_grant(const Granted& granted);
   void on_filter_lost(const FilterLost& lost);
@@ -178,8 +224,12 @@ class Worker {
   void release_unheld(const mqtt::TopicFilter& filter);
 
   // Users (worker_users.cpp).
+  UserHere& user_here(const std::string& user_id);
   void add_socket_of_user(const Client& client);
   void remove_socket_of_user(const Client& client);
+  void forget_user_if_gone(const std::string& user_id);
+  void keep_filter(const mqtt::TopicFilter& filter, FilterId id);
+  void unkeep_filter(const mqtt::TopicFilter& filter);
   void on_user_subscribed(const UserSubscribed& subscribed);
   void on_user_unsubscribed(const UserSubscription& subscription);
   void on_user_subscription_refused(const UserSubscriptionRefused& refused);
@@ -187,10 +237,27 @@ class Worker {
   void drop_user_subscription(UserHere& user, std::size_t place, const Error* why);
   void answer_survey(const SurveyQuestion& question);
 
+  // Sessions that are kept (worker_recovery.cpp).
+  void on_recovery_question(const RecoveryQuestion& question, Now now, socketio::Effects& effects);
+  void on_recovered(Recovered& recovered, Now now, socketio::Effects& effects);
+  void restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::Effects& effects);
+  void store(std::shared_ptr<KeptSession> session);
+  [[nodiscard]] std::shared_ptr<KeptSession> take_session(Client& client, const socketio::Sid& sid);
+  [[nodiscard]] std::shared_ptr<KeptSession> take_kept(const socketio::Sid& pid);
+  void end_kept(const socketio::Sid& pid);
+  void end_session(const socketio::Sid& pid);
+  void release_filters(const KeptSession& session);
+  [[nodiscard]] std::vector<MessageInterest> interests_of(const KeptSession& session, MessageSequence seen) const;
+  [[nodiscard]] std::vector<socketio::Frame> missed_frames(const Client& client,
+                                                           const std::vector<Delivery>& deliveries);
+  void on_filter_lost_to_kept(const FilterLost& lost);
+  [[nodiscard]] KeptSession* kept_session_of(socketio::SocketId socket);
+  void keep_within_bounds(Client* adding);
+
   // Retained messages.
-  void ask_retained(socketio::SocketId socket, FilterId filter);
-  void on_retained(const RetainedMessages& retained);
-  void go_on_with_replay(socketio::SocketId socket);
+  void ask_retained(socketio::SocketId socket, FilterId filter, MessageSequence joined_at);
+  void on_retained(const RetainedMessages& retained, Instant now);
+  void go_on_with_replay(socketio::SocketId socket, Instant now);
 
   WorkerOptions options_;
   socketio::Server& server_;
@@ -203,6 +270,13 @@ class Worker {
   Replays replays_;
   std::unordered_map<RequestId, Ask> asks_;
   std::unordered_map<RequestId, RetainedAsk> retained_asks_;
+  std::unordered_map<RequestId, RecoverAsk> recover_asks_;
+  std::unordered_set<RequestId> late_asks_;                            // subscribes asked again for recovered sockets
+  std::unordered_map<socketio::Sid, SessionPlace, SidHash> sessions_;  // by pid
+  std::multimap<Instant, socketio::Sid> kept_until_;
+  std::unordered_map<std::uint64_t, socketio::Sid> away_sockets_;  // sockets that are gone, and their sessions
+  std::size_t session_bytes_ = 0;                                  // of own events and kept sessions
+  std::uint64_t own_offsets_ = 0;
   std::unordered_set<RequestId> awaited_;  // publishes, and what is asked of the link for users
   RequestId last_request_ = 0;
   GrantNumber last_grant_ = 0;
@@ -211,7 +285,7 @@ class Worker {
   WorkerCounters counters_;
   std::vector<LinkCommand> commands_;
   std::vector<Outcome> outcomes_;
-  socketio::Frame variants_[3];  // scratch of `deliver`: the frame at lower qualities of service
+  socketio::Frame variants_[6];  // scratch of `deliver`: the frame by quality of service, with and without offset
   std::vector<socketio::SocketId> slow_;
 };
 

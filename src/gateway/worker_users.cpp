@@ -33,16 +33,29 @@ RequestId Worker::survey(SurveyScope scope) {
 
 // --- sockets that come and go ---
 
+Worker::UserHere& Worker::user_here(const std::string& user_id) {
+  const auto [found, first] = users_.try_emplace(user_id);
+  if (first) commands_.push_back(UserPresenceCommand{options_.index, user_id, true});
+  return found->second;
+}
+
 void Worker::add_socket_of_user(const Client& client) {
-  const auto [found, first] = users_.try_emplace(client.identity->user_id);
-  UserHere& user = found->second;
+  UserHere& user = user_here(client.identity->user_id);
   user.sockets.push_back(client.socket);
-  if (first) commands_.push_back(UserPresenceCommand{options_.index, client.identity->user_id, true});
-  for (const UserHere::Held& held : user.subscriptions) {
-    if (!client.permissions->decide_subscribe(held.subscription->filter)) continue;
-    settle_membership(client, held.subscription->filter, held.filter);
-    ask_retained(client.socket, held.filter);
-  }
+  for (const UserHere::Held& held : user.subscriptions)
+    if (client.permissions->decide_subscribe(held.subscription->filter))
+      settle_membership(client, held.subscription->filter, held.filter);
+}
+
+void Worker::keep_filter(const mqtt::TopicFilter& filter, FilterId id) {
+  HeldFilter& held = held_[filter.text()];
+  held.id = id;
+  ++held.keepers;
+}
+
+void Worker::unkeep_filter(const mqtt::TopicFilter& filter) {
+  --held_.at(filter.text()).keepers;
+  release_unheld(filter);
 }
 
 /// Its own subscriptions are gone by now.
@@ -50,13 +63,18 @@ void Worker::remove_socket_of_user(const Client& client) {
   const auto found = users_.find(client.identity->user_id);
   UserHere& user = found->second;
   std::erase(user.sockets, client.socket);
-  for (const UserHere::Held& held : user.subscriptions) {
-    index_.leave(held.filter, client.socket.slot);
-    release_unheld(held.subscription->filter);
-  }
-  if (!user.sockets.empty()) return;
+  for (const UserHere::Held& held : user.subscriptions) index_.leave(held.filter, client.socket.slot);
+}
+
+void Worker::forget_user_if_gone(const std::string& user_id) {
+  const auto found = users_.find(user_id);
+  if (found == users_.end()) return;
+  const UserHere& user = found->second;
+  if (!user.sockets.empty() || user.away > 0 || user.recovering > 0) return;
+  const std::vector<UserHere::Held> held = user.subscriptions;
   users_.erase(found);
-  commands_.push_back(UserPresenceCommand{options_.index, client.identity->user_id, false});
+  for (const UserHere::Held& left : held) unkeep_filter(left.subscription->filter);
+  commands_.push_back(UserPresenceCommand{options_.index, user_id, false});
 }
 
 // --- what clients hold by their user ---
@@ -88,13 +106,19 @@ void Worker::on_user_subscribed(const UserSubscribed& subscribed) {
   held_[filter.text()].id = id;
   if (const auto found = users_.find(subscribed.subscription->user_id); found != users_.end()) {
     UserHere& user = found->second;
-    std::erase_if(user.subscriptions, [&](const UserHere::Held& held) { return held.subscription->filter == filter; });
-    user.subscriptions.push_back({subscribed.subscription, id});
+    const auto known = std::ranges::find_if(
+        user.subscriptions, [&](const UserHere::Held& held) { return held.subscription->filter == filter; });
+    if (known == user.subscriptions.end()) {
+      user.subscriptions.push_back({subscribed.subscription, id, subscribed.granted.after});
+      keep_filter(filter, id);
+    } else {
+      *known = {subscribed.subscription, id, known->filter == id ? known->joined_at : subscribed.granted.after};
+    }
     for (const socketio::SocketId socket : user.sockets) {
       const Client& client = *find(socket);
       if (!held_by_user(client, filter)) continue;
       settle_membership(client, filter, id);
-      ask_retained(socket, id);
+      ask_retained(socket, id, last_message_);
     }
   }
   release_unheld(filter);  // its sockets may be gone, or have no right to it
@@ -127,9 +151,29 @@ void Worker::drop_user_subscription(UserHere& user, std::size_t place, const Err
       outcomes_.push_back(SubscriptionLost{socket, filter, *why});
     settle_membership(client, filter, held.filter);
   }
+  unkeep_filter(filter);
 }
 
 // --- surveys ---
+
+namespace {
+
+void add_to(Survey& part, const SurveyScope& scope, const std::string& user_id,
+            const std::vector<Subscription>& subscriptions, bool active) {
+  part.subscription_count += subscriptions.size();
+  if (active) part.active_subscription_count += subscriptions.size();
+  if (!scope.subscriptions) return;
+  for (const Subscription& subscription : subscriptions)
+    part.subscriptions.push_back({.id = subscription.id,
+                                  .topic = subscription.filter.text(),
+                                  .qos = subscription.qos,
+                                  .user_id = user_id,
+                                  .created_at = subscription.created_at,
+                                  .source = ListedSubscription::Source::socket,
+                                  .is_active = active});
+}
+
+}  // namespace
 
 void Worker::answer_survey(const SurveyQuestion& question) {
   const SurveyScope& scope = *question.scope;
@@ -140,16 +184,11 @@ void Worker::answer_survey(const SurveyQuestion& question) {
   for_each_client([&](const Client& client) {
     const std::string& user_id = client.identity->user_id;
     if (scope.user_id && *scope.user_id != user_id) return;
-    part.subscription_count += client.subscriptions.size();
-    if (!scope.subscriptions) return;
-    for (const Subscription& subscription : client.subscriptions)
-      part.subscriptions.push_back({.id = subscription.id,
-                                    .topic = subscription.filter.text(),
-                                    .qos = subscription.qos,
-                                    .user_id = user_id,
-                                    .created_at = subscription.created_at,
-                                    .source = ListedSubscription::Source::socket});
+    add_to(part, scope, user_id, client.subscriptions, true);
   });
+  for (const auto& [pid, place] : sessions_)
+    if (place.kept && (!scope.user_id || *scope.user_id == place.kept->user_id))
+      add_to(part, scope, place.kept->user_id, place.kept->subscriptions, false);
   commands_.push_back(SurveyReply{options_.index, question.survey, std::move(part)});
 }
 

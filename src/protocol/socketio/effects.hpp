@@ -18,6 +18,7 @@ using engineio::AcceptUpgrade;
 using engineio::CloseConnection;
 using engineio::ConnectionId;
 using engineio::Respond;
+using engineio::Sid;
 using engineio::WriteReady;
 
 /// One client joined to a namespace, or about to be. A number of a slot is used again, a generation is not.

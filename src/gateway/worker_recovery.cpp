@@ -1,0 +1,320 @@
+/// The part of a worker that keeps the sessions of sockets whose connections drop, and gives them back.
+///
+/// A session that is kept holds its filters, so that the link goes on noting the messages for it; it is a member of
+/// nothing, so it costs the messages nothing. Whoever wants it back asks the link, which asks the worker that has it.
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/message_event.hpp"
+#include "gateway/worker.hpp"
+
+namespace famemely::gateway {
+namespace {
+
+constexpr std::size_t kSubscriptionBytes = 256;
+
+std::uint64_t key_of(socketio::SocketId socket) { return std::uint64_t{socket.slot} << 32 | socket.generation; }
+
+bool concerns(const Delivery& delivery, FilterId filter, MessageSequence joined_at) {
+  return joined_at < delivery.sequence && std::ranges::count(delivery.matched->filters, filter) > 0;
+}
+
+}  // namespace
+
+std::size_t KeptSession::bytes() const { return own_events.bytes() + 512 + subscriptions.size() * kSubscriptionBytes; }
+
+std::optional<socketio::Sid> Worker::make_pid() {
+  if (options_.recovery_window == Duration::zero()) return std::nullopt;
+  return socketio::Sid::make(random_, options_.index);
+}
+
+// --- keeping ---
+
+void Worker::keep_session(socketio::SocketId socket, const socketio::Sid& sid, Now now) {
+  Client* client = find(socket);
+  if (!client) return;
+  if (!client->pid) return remove_client(socket);
+  std::shared_ptr<KeptSession> session = take_session(*client, sid);
+  session->deadline = now.instant + options_.recovery_window;
+  away_sockets_.emplace(key_of(socket), session->pid);
+  session->socket = socket;
+  store(std::move(session));
+  keep_within_bounds(nullptr);
+}
+
+/// The client is gone from the worker after this; its filters and its user stay until `release_filters`.
+std::shared_ptr<KeptSession> Worker::take_session(Client& client, const socketio::Sid& sid) {
+  const socketio::SocketId socket = client.socket;
+  auto session = std::make_shared<KeptSession>();
+  session->sid = sid;
+  session->pid = *client.pid;
+  session->user_id = client.identity->user_id;
+  session_bytes_ -= client.own_events.bytes();
+  session->own_events = std::move(client.own_events);
+  session->subscriptions = std::move(client.subscriptions);
+  session->replays = replays_.take(socket.slot);
+  session->dropped = client.dropped;
+  for (const Subscription& subscription : session->subscriptions) {
+    keep_filter(subscription.filter, subscription.filter_id);
+    index_.leave(subscription.filter_id, socket.slot);
+  }
+  std::erase_if(retained_asks_, [&](const auto& entry) {
+    const RetainedAsk& ask = entry.second;
+    if (ask.socket != socket) return false;
+    session->unanswered_retained.push_back({ask.filter, ask.joined_at});
+    return true;
+  });
+  // Their answers find nobody; the client gets one after all when it is back.
+  if (client.asks > 0)
+    for (const auto& [request, ask] : asks_)
+      if (ask.socket == socket && ask.then_unsubscribe.empty())
+        session->unanswered_subscribes.push_back({ask.filter, ask.qos});
+  ++users_.at(session->user_id).away;
+  remove_socket_of_user(client);
+  client = Client{};
+  --client_count_;
+  return session;
+}
+
+/// Its filters are kept, and its user is, already.
+void Worker::store(std::shared_ptr<KeptSession> session) {
+  session_bytes_ += session->bytes();
+  kept_until_.emplace(session->deadline, session->pid);
+  const socketio::Sid pid = session->pid;
+  sessions_[pid] = {.socket = {}, .kept = std::move(session)};
+}
+
+/// A kept session leaves the worker, or ends.
+std::shared_ptr<KeptSession> Worker::take_kept(const socketio::Sid& pid) {
+  const auto found = sessions_.find(pid);
+  std::shared_ptr<KeptSession> session = std::move(found->second.kept);
+  sessions_.erase(found);
+  session_bytes_ -= session->bytes();
+  if (session->socket) away_sockets_.erase(key_of(*session->socket));
+  const auto [first, last] = kept_until_.equal_range(session->deadline);
+  for (auto it = first; it != last; ++it)
+    if (it->second == pid) {
+      kept_until_.erase(it);
+      break;
+    }
+  return session;
+}
+
+void Worker::release_filters(const KeptSession& session) {
+  for (const Subscription& subscription : session.subscriptions) unkeep_filter(subscription.filter);
+  --users_.at(session.user_id).away;
+  forget_user_if_gone(session.user_id);
+}
+
+void Worker::end_kept(const socketio::Sid& pid) {
+  const std::shared_ptr<KeptSession> session = take_kept(pid);
+  release_filters(*session);
+  if (pid.owner() != options_.index) commands_.push_back(SessionOverCommand{pid});
+}
+
+/// Of a socket that is here.
+void Worker::end_session(const socketio::Sid& pid) {
+  sessions_.erase(pid);
+  if (pid.owner() != options_.index) commands_.push_back(SessionOverCommand{pid});
+}
+
+void Worker::keep_within_bounds(Client* adding) {
+  while (session_bytes_ > options_.recovery_bytes_total && !kept_until_.empty()) end_kept(kept_until_.begin()->second);
+  if (session_bytes_ <= options_.recovery_bytes_total || !adding) return;
+  session_bytes_ -= adding->own_events.bytes();
+  adding->own_events.clear();
+  session_bytes_ += adding->own_events.bytes();
+}
+
+void Worker::on_timer(Now now) {
+  while (!kept_until_.empty() && kept_until_.begin()->first <= now.instant) end_kept(kept_until_.begin()->second);
+}
+
+Instant Worker::next_deadline() const { return kept_until_.empty() ? kNever : kept_until_.begin()->first; }
+
+KeptSession* Worker::kept_session_of(socketio::SocketId socket) {
+  const auto away = away_sockets_.find(key_of(socket));
+  return away == away_sockets_.end() ? nullptr : sessions_.at(away->second).kept.get();
+}
+
+void Worker::on_filter_lost_to_kept(const FilterLost& lost) {
+  for (auto& [pid, place] : sessions_) {
+    if (!place.kept) continue;
+    std::vector<Subscription>& subscriptions = place.kept->subscriptions;
+    const auto found = std::ranges::find(subscriptions, lost.filter, &Subscription::filter_id);
+    if (found == subscriptions.end()) continue;
+    const mqtt::TopicFilter filter = found->filter;
+    subscriptions.erase(found);
+    session_bytes_ -= kSubscriptionBytes;
+    place.kept->lost.emplace_back(filter, lost.error);
+    unkeep_filter(filter);
+  }
+}
+
+// --- asking ---
+
+RequestId Worker::recover(socketio::SocketId socket, socketio::RecoveryRequest wanted,
+                          std::shared_ptr<const Identity> identity, std::shared_ptr<const Permissions> permissions) {
+  const RequestId request = ++last_request_;
+  const std::string& user_id = identity->user_id;
+  // The user's own subscriptions deliver here by the time the session comes.
+  ++user_here(user_id).recovering;
+  commands_.push_back(RecoverCommand{options_.index, request, std::move(wanted), user_id});
+  recover_asks_.emplace(request, RecoverAsk{socket, std::move(identity), std::move(permissions)});
+  return request;
+}
+
+// --- giving away ---
+
+void Worker::on_recovery_question(const RecoveryQuestion& question, Now now, socketio::Effects& effects) {
+  RecoveryReply reply{options_.index, question.recovery, nullptr, {}, 0};
+  const auto found = sessions_.find(question.wanted.pid);
+  std::optional<socketio::SocketId> evicted;
+  std::shared_ptr<KeptSession> session;
+  if (found == sessions_.end()) {
+    // It is over, or never was.
+  } else if (found->second.kept) {
+    if (found->second.kept->user_id == question.user_id) session = take_kept(question.wanted.pid);
+  } else if (Client& client = *find(found->second.socket); client.identity->user_id == question.user_id) {
+    // The old connection is dead, and only its client knows it yet; or it is another's who has stolen the id.
+    evicted = client.socket;
+    session = take_session(client, *socketio::Sid::parse(server_.sid(client.socket)));
+    session->deadline = now.instant + options_.recovery_window;
+    sessions_.erase(found);
+  }
+  if (session) {
+    session->socket.reset();
+    if (const auto seen = session->own_events.seen(question.wanted.offset)) {
+      reply.session = session;
+      reply.seen = *seen;
+      reply.interests = interests_of(*session, *seen);
+    }
+  }
+  commands_.emplace_back(std::move(reply));
+  // After the reply: by then the filters are held by the worker that gets the session.
+  if (session) release_filters(*session);
+  if (evicted) server_.close_transport(*evicted, socketio::DisconnectReason::forced_close, now, effects);
+}
+
+std::vector<MessageInterest> Worker::interests_of(const KeptSession& session, MessageSequence seen) const {
+  std::vector<MessageInterest> interests;
+  for (const Subscription& subscription : session.subscriptions)
+    interests.push_back({subscription.filter_id, std::max(seen, subscription.joined_at)});
+  for (const UserHere::Held& held : users_.at(session.user_id).subscriptions)
+    interests.push_back({held.filter, std::max(seen, held.joined_at)});
+  return interests;
+}
+
+// --- taking over ---
+
+void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effects) {
+  auto asked = recover_asks_.extract(recovered.request);
+  if (asked.empty()) return;
+  RecoverAsk& ask = asked.mapped();
+  const std::string user_id = ask.identity->user_id;
+  UserHere& user = users_.at(user_id);
+  --user.recovering;
+  for (const Granted& granted : recovered.granted) last_grant_ = std::max(last_grant_, granted.number);
+  last_message_ = std::max(last_message_, recovered.after);
+  const bool waits = server_.transport(ask.socket).has_value();
+  if (!recovered.session) {
+    // A client that waits becomes a new one of the user's in this turn.
+    if (waits)
+      outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket, false});
+    else
+      forget_user_if_gone(user_id);
+    return;
+  }
+  KeptSession& session = *recovered.session;
+  std::erase_if(session.subscriptions, [&](const Subscription& subscription) {
+    if (std::ranges::count(recovered.granted, subscription.filter_id, &Granted::filter) > 0) return false;
+    session.lost.emplace_back(subscription.filter,
+                              Error{ErrorCode::broker_refused, "Failed to subscribe: the broker has taken it back"});
+    return true;
+  });
+  for (UserHere::Held& held : user.subscriptions)
+    for (const MessageInterest& interest : recovered.interests)
+      if (interest.audience == held.filter) held.joined_at = std::min(held.joined_at, interest.after);
+  for (const Subscription& subscription : session.subscriptions)
+    keep_filter(subscription.filter, subscription.filter_id);
+  ++user.away;
+  if (waits) {
+    restore(recovered, ask, now, effects);
+  } else {
+    store(std::move(recovered.session));  // gone again before it was here
+    keep_within_bounds(nullptr);
+  }
+}
+
+/// The session's filters are kept, and its user counts it as away; in the end its client holds them.
+void Worker::restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::Effects& effects) {
+  KeptSession& session = *recovered.session;
+  const socketio::SocketId socket = ask.socket;
+  if (socket.slot >= clients_.size()) clients_.resize(socket.slot + std::size_t{1});
+  Client& client = clients_[socket.slot];
+  client = Client{.socket = socket,
+                  .identity = std::move(ask.identity),
+                  .permissions = std::move(ask.permissions),
+                  .subscriptions = {},
+                  .dropped = session.dropped,
+                  .pid = session.pid,
+                  .own_events = std::move(session.own_events)};
+  ++client_count_;
+  session_bytes_ += client.own_events.bytes();
+  sessions_[session.pid] = {.socket = socket, .kept = nullptr};
+  outcomes_.push_back(RecoverOutcome{recovered.request, socket, true});
+  for (auto& [filter, error] : session.lost) outcomes_.push_back(SubscriptionLost{socket, filter, error});
+  for (const Subscription& subscription : session.subscriptions) {
+    if (client.permissions->decide_subscribe(subscription.filter))
+      client.subscriptions.push_back(subscription);
+    else
+      outcomes_.push_back(SubscriptionRevoked{socket, subscription.filter});
+  }
+  add_socket_of_user(client);
+  for (const Subscription& subscription : client.subscriptions)
+    settle_membership(client, subscription.filter, subscription.filter_id);
+
+  const std::vector<socketio::Frame> missed = missed_frames(client, recovered.missed);
+  counters_.messages_out += missed.size();
+  server_.accept(socket, now, effects, {.sid = session.sid, .pid = session.pid, .missed = missed});
+
+  replays_.give(socket.slot, std::move(session.replays));
+  for (const Delivery& delivery : recovered.missed)
+    if (delivery.overtaking != Overtaking::no && !replays_.empty())
+      replays_.on_live_message(socket.slot, delivery.matched->topic, delivery.sequence, delivery.overtaking);
+  for (const KeptSession::UnansweredRetained& wanted : session.unanswered_retained)
+    if (index_.is_member(wanted.filter, socket.slot)) ask_retained(socket, wanted.filter, wanted.joined_at);
+  for (const KeptSession::UnansweredSubscribe& wanted : session.unanswered_subscribes)
+    if (client.permissions->decide_subscribe(wanted.filter))
+      late_asks_.insert(subscribe(socket, wanted.filter, wanted.qos));
+  release_filters(session);
+  if (client.dropped > 0) server_.tell_when_drained(socket);
+  go_on_with_replay(socket, now.instant);
+}
+
+/// Live messages and what was sent to this client alone, in the order in which it would have got them.
+std::vector<socketio::Frame> Worker::missed_frames(const Client& client, const std::vector<Delivery>& deliveries) {
+  std::vector<socketio::Frame> frames;
+  const auto own = client.own_events.missed();
+  auto next_own = own.begin();
+  for (const Delivery& delivery : deliveries) {
+    for (; next_own != own.end() && next_own->after < delivery.sequence; ++next_own) frames.push_back(next_own->frame);
+    std::optional<std::uint8_t> qos;
+    for (const Subscription& subscription : client.subscriptions)
+      if (concerns(delivery, subscription.filter_id, subscription.joined_at))
+        qos = std::max(qos.value_or(0), subscription.qos);
+    for (const UserHere::Held& held : users_.at(client.identity->user_id).subscriptions)
+      if (concerns(delivery, held.filter, held.joined_at) &&
+          client.permissions->decide_subscribe(held.subscription->filter))
+        qos = std::max(qos.value_or(0), held.subscription->qos);
+    if (!qos) continue;
+    *qos = std::min(*qos, delivery.qos);
+    frames.push_back(*qos == delivery.qos ? delivery.frame : frame_for(delivery, *qos, true));
+    for (socketio::Frame& frame : variants_) frame = {};
+  }
+  for (; next_own != own.end(); ++next_own) frames.push_back(next_own->frame);
+  return frames;
+}
+
+}  // namespace famemely::gateway
