@@ -6,7 +6,6 @@
 
 #include "api/cors.hpp"
 #include "api/rest_routes.hpp"
-#include "socketio/socket_closer.hpp"
 #include "api/socket_events.hpp"
 #include "api/status_announcer.hpp"
 #include "base/logger.hpp"
@@ -14,6 +13,7 @@
 #include "gateway/application.hpp"
 #include "gateway/sign_ins.hpp"
 #include "gateway/worker.hpp"
+#include "socketio/socket_closer.hpp"
 
 namespace famemely::api {
 

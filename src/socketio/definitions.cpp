@@ -2,6 +2,16 @@
 
 namespace famemely::socketio {
 
+void Next::operator()() const { decide(std::nullopt, std::nullopt); }
+
+void Next::refuse(std::string message) const { decide(std::move(message), std::nullopt); }
+
+void Next::refuse(std::string message, const Json& data) const { decide(std::move(message), data); }
+
+void Next::decide(std::optional<std::string> refusal, const std::optional<Json>& data) const {
+  if (const Decide once = std::exchange(*decide_, nullptr)) once(std::move(refusal), data);
+}
+
 NamespaceDefinition& Definitions::of(std::string_view name) {
   // As clients do: a name without its slash means the same.
   const std::string full = name.starts_with('/') ? std::string(name) : "/" + std::string(name);

@@ -25,14 +25,13 @@ class Next {
   explicit Next(Decide decide) : decide_(std::make_shared<Decide>(std::move(decide))) {}
 
   /// On to the next middleware, or in.
-  void operator()() const { decide({}, {}); }
+  void operator()() const;
   /// The client gets a `connect_error` with this message and `data`.
-  void refuse(std::string message, std::optional<Json> data = {}) const { decide(std::move(message), data); }
+  void refuse(std::string message) const;
+  void refuse(std::string message, const Json& data) const;
 
  private:
-  void decide(std::optional<std::string> refusal, const std::optional<Json>& data) const {
-    if (const Decide once = std::exchange(*decide_, nullptr)) once(std::move(refusal), data);
-  }
+  void decide(std::optional<std::string> refusal, const std::optional<Json>& data) const;
 
   std::shared_ptr<Decide> decide_;
 };
