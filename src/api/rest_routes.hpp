@@ -9,6 +9,7 @@
 
 #include "api/batch_answer.hpp"
 #include "api/rest_route.hpp"
+#include "base/content_coding.hpp"
 #include "base/error.hpp"
 #include "base/http_message.hpp"
 #include "base/instant.hpp"
@@ -23,6 +24,8 @@ namespace famemely::api {
 struct RestOptions {
   std::string version;
   Instant started_at{};  // of the process
+  /// Answers of this size and above are compressed for clients that take it; nothing: none is.
+  std::optional<std::size_t> compressed_bytes_min = kCompressedBytesMin;
 };
 
 /// All requests that are not for the Socket.IO server: checks what is asked, asks it of the worker, and answers, at
@@ -92,6 +95,7 @@ class RestRoutes {
   void refuse(const Exchange& exchange, const Error& error, Turn turn);
 
   RestOptions options_;
+  Deflater gzip_{Deflater::Format::gzip};
   gateway::Worker& worker_;
   gateway::SignIns& sign_ins_;
   Logger& logger_;

@@ -4,7 +4,6 @@
 
 #include <chrono>
 
-#include "api/content_coding.hpp"
 #include "api/json_views.hpp"
 #include "api/rest_routes.hpp"
 
@@ -105,7 +104,8 @@ void RestRoutes::answer(const Exchange& exchange, HttpResponse response, Turn tu
                    {"ms", std::chrono::duration_cast<milliseconds>(turn.now.instant - exchange.begun).count()}});
   if (!exchange.connection) return;
   response.fields.add("X-Request-Id", exchange.request_id);
-  encode_content(response, exchange.accept_encoding);
+  if (options_.compressed_bytes_min)
+    encode_content(response, accepts_gzip(exchange.accept_encoding), *options_.compressed_bytes_min, gzip_);
   turn.effects.for_io.push_back(socketio::Respond{*exchange.connection, std::move(response)});
 }
 

@@ -249,7 +249,8 @@ TEST(RestRoutes, StatisticsCountWholeSeconds) {
   Bench bench;
   bench.now.instant += std::chrono::milliseconds(2'999);
   const auto connection = bench.ask("GET", "/mqtt/stats");
-  const auto survey = std::make_shared<const gateway::Survey>(gateway::Survey{.subscription_count = 3, .active_subscription_count = 2, .publishes = 4});
+  const auto survey = std::make_shared<const gateway::Survey>(
+      gateway::Survey{.subscription_count = 3, .active_subscription_count = 2, .publishes = 4});
   bench.tell(gateway::SurveyAnswer{bench.asked<SurveyCommand>().at(0).request, survey});
   EXPECT_EQ(bench.answer(connection),
             std::string(R"(200 {"isConnected":true,"clientId":"me","connectedAt":")") + kTime +

@@ -55,6 +55,9 @@ struct Config {
   std::uint32_t workers = 0;
   std::size_t max_payload = 0;
   std::size_t client_queue = 0;
+  bool http_compression = false;
+  bool websocket_compression = false;
+  std::size_t compression_threshold = 0;
   std::chrono::milliseconds recovery_window{};
   std::size_t recovery_bytes = 0;
   std::size_t recovery_bytes_total = 0;

@@ -55,6 +55,10 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   options.socketio.namespaces = {std::string(gateway::kNamespace)};
   options.socketio.message_bytes_max = static_cast<std::uint32_t>(config.max_payload);
   options.socketio.client_queue_bytes_max = static_cast<std::uint32_t>(config.client_queue);
+  const auto compression_bytes_min = static_cast<std::uint32_t>(config.compression_threshold);
+  options.socketio.http_compression_bytes_min.reset();
+  if (config.http_compression) options.socketio.http_compression_bytes_min = compression_bytes_min;
+  if (config.websocket_compression) options.socketio.websocket_compression_bytes_min = compression_bytes_min;
   options.socketio.owner = index;
   options.worker = {.index = index,
                     .subscriptions_per_socket_max = config.limit_subscriptions_per_socket,
@@ -63,7 +67,9 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
                     .recovery_bytes = config.recovery_bytes,
                     .recovery_bytes_total = config.recovery_bytes_total / 2 / config.workers};
   options.cors = cors_policy(config);
-  options.rest = {.version = std::string(kVersion), .started_at = serving::read_clocks().instant};
+  options.rest = {.version = std::string(kVersion),
+                  .started_at = serving::read_clocks().instant,
+                  .compressed_bytes_min = options.socketio.http_compression_bytes_min};
   return options;
 }
 

@@ -239,6 +239,16 @@ std::vector<Setting> server_settings() {
                        "What may wait for one slow client. Past it QoS 0 messages are dropped for that client, "
                        "and a message of QoS 1 or 2 closes its connection."),
           "4MB"),
+      with_default(toggle_setting("HTTP_COMPRESSION", &Config::http_compression,
+                                  "Whether answers to HTTP requests, those to Socket.IO's polling among them, are gzip "
+                                  "for clients that take it."),
+                   "true"),
+      with_default(toggle_setting("WEBSOCKET_COMPRESSION", &Config::websocket_compression,
+                                  "Whether WebSockets may agree on permessage-deflate, without context takeover."),
+                   "false"),
+      with_default(size_setting("COMPRESSION_THRESHOLD", &Config::compression_threshold, 0, kPayloadMax,
+                                "HTTP bodies and WebSocket messages below this size are never compressed."),
+                   "1024B"),
       with_default(
           duration_setting("RECOVERY_WINDOW", &Config::recovery_window, 0s, 24h,
                            "How long a dropped Socket.IO connection can be recovered; 0 switches recovery off, "

@@ -65,6 +65,12 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "FAMEMELY_DATABASE_URL",
                                 "MAX_PAYLOAD",
                                 "CLIENT_QUEUE",
+                                "HTTP_COMPRESSION",
+                                "WEBSOCKET_COMPRESSION",
+                                "COMPRESSION_THRESHOLD",
+                                "RECOVERY_WINDOW",
+                                "RECOVERY_BYTES",
+                                "RECOVERY_BYTES_TOTAL",
                                 "LIMIT_SUBSCRIPTIONS_PER_SOCKET",
                                 "LIMIT_CONNECTIONS",
                                 "LIMIT_CONNECTIONS_PER_USER",
@@ -81,7 +87,7 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "METRICS_PORT",
                                 "SHUTDOWN_TIMEOUT"})
     EXPECT_NE(find_setting(name), nullptr) << name;
-  EXPECT_EQ(settings().size(), 53U);
+  EXPECT_EQ(settings().size(), 56U);
 }
 
 TEST(SettingsTable, TakesItsOwnDefaultsAndWritesThemBack) {
@@ -104,6 +110,9 @@ TEST(SettingsTable, HasTheDocumentedDefaults) {
   EXPECT_EQ(config.mqtt_subscribe_batch, 100U);
   EXPECT_EQ(config.max_payload, 1'000'000U);
   EXPECT_EQ(config.client_queue, 4'000'000U);
+  EXPECT_TRUE(config.http_compression);
+  EXPECT_FALSE(config.websocket_compression);
+  EXPECT_EQ(config.compression_threshold, 1'024U);
   EXPECT_EQ(config.recovery_window, 2min);
   EXPECT_EQ(config.recovery_bytes_total, 256'000'000U);
   EXPECT_EQ(config.jwt_audience, "authenticated");

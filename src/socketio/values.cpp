@@ -24,23 +24,10 @@ void Values::append_binary(std::string_view bytes) {
 // JSON has no NaN and no infinity; JavaScript writes null for them too.
 void Values::append_number(double number) { json_ += std::isfinite(number) ? fmt::format("{}", number) : "null"; }
 
-namespace {
-
-/// The frame as no WebSocket compresses it, where frames have that choice.
-template <typename AnyFrame>
-AnyFrame without_compression(AnyFrame frame) {
-  if constexpr (requires { frame.uncompressed(); })
-    return frame.uncompressed();
-  else
-    return frame;
-}
-
-}  // namespace
-
 Frame encode_event(std::string_view nsp, std::string_view name, const Values& values, bool compress,
                    std::optional<std::uint32_t> ack_id) {
-  Frame frame = make_event_frame(nsp, name, values.json(), values.attachment_views(), ack_id);
-  return compress ? frame : without_compression(std::move(frame));
+  const Frame frame = make_event_frame(nsp, name, values.json(), values.attachment_views(), ack_id);
+  return compress ? frame : frame.uncompressed();
 }
 
 }  // namespace famemely::socketio

@@ -21,12 +21,23 @@ class Frame {
   /// The bytes must be whole WebSocket frames as `websocket::append_message` makes them.
   explicit Frame(SharedBytes websocket_bytes) : websocket_bytes_(std::move(websocket_bytes)) {}
 
+  [[nodiscard]] const SharedBytes& shared_bytes() const { return websocket_bytes_; }
   [[nodiscard]] std::string_view websocket_bytes() const { return websocket_bytes_.view(); }
   [[nodiscard]] std::size_t size() const { return websocket_bytes_.size(); }
   [[nodiscard]] explicit operator bool() const { return static_cast<bool>(websocket_bytes_); }
 
+  /// The same frame for all WebSockets as it is, whatever they have agreed on: for what is compressed already, or mixes
+  /// a secret with what others choose.
+  [[nodiscard]] Frame uncompressed() const {
+    Frame same = *this;
+    same.may_be_compressed_ = false;
+    return same;
+  }
+  [[nodiscard]] bool may_be_compressed() const { return may_be_compressed_; }
+
  private:
   SharedBytes websocket_bytes_;
+  bool may_be_compressed_ = true;
 };
 
 /// A frame of one text packet, its type digit included (`2`, `4hello`).

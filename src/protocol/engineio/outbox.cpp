@@ -7,20 +7,20 @@
 
 namespace famemely::engineio {
 
-std::uint32_t FramePool::new_link(Frame frame) {
+std::uint32_t FramePool::new_link(const Frame& frame) {
   const std::uint32_t index = free_;
   if (index == Outbox::kNone) {
-    links_.push_back({std::move(frame), Outbox::kNone});
+    links_.push_back({frame.shared_bytes(), Outbox::kNone});
     return static_cast<std::uint32_t>(links_.size() - 1);
   }
   free_ = links_[index].next;
-  links_[index] = {std::move(frame), Outbox::kNone};
+  links_[index] = {frame.shared_bytes(), Outbox::kNone};
   return index;
 }
 
-void FramePool::push(Outbox& outbox, Frame frame) {
+void FramePool::push(Outbox& outbox, const Frame& frame) {
   outbox.bytes += static_cast<std::uint32_t>(frame.size());
-  const std::uint32_t index = new_link(std::move(frame));
+  const std::uint32_t index = new_link(frame);
   if (outbox.empty()) {
     outbox.head = index;
   } else {
@@ -29,13 +29,13 @@ void FramePool::push(Outbox& outbox, Frame frame) {
   outbox.tail = index;
 }
 
-void FramePool::push_ahead(Outbox& outbox, Frame frame) {
+void FramePool::push_ahead(Outbox& outbox, const Frame& frame) {
   if (outbox.empty()) {
-    push(outbox, std::move(frame));
+    push(outbox, frame);
     return;
   }
   outbox.bytes += static_cast<std::uint32_t>(frame.size());
-  const std::uint32_t index = new_link(std::move(frame));
+  const std::uint32_t index = new_link(frame);
   std::uint32_t& before = outbox.front_offset == 0 ? outbox.head : links_[outbox.head].next;
   links_[index].next = std::exchange(before, index);
   if (links_[index].next == Outbox::kNone) outbox.tail = index;
@@ -47,7 +47,7 @@ void FramePool::pop(Outbox& outbox) {
   outbox.head = link.next;
   if (outbox.head == Outbox::kNone) outbox.tail = Outbox::kNone;
   outbox.front_offset = 0;
-  link.frame = {};
+  link.bytes = {};
   link.next = free_;
   free_ = index;
 }
@@ -56,7 +56,7 @@ std::size_t FramePool::gather(const Outbox& outbox, std::span<Piece> pieces) con
   std::size_t count = 0;
   std::size_t offset = outbox.front_offset;
   for (std::uint32_t index = outbox.head; index != Outbox::kNone && count < pieces.size(); index = links_[index].next) {
-    pieces[count++] = links_[index].frame.websocket_bytes().substr(offset);
+    pieces[count++] = links_[index].bytes.view().substr(offset);
     offset = 0;
   }
   return count;
@@ -65,7 +65,7 @@ std::size_t FramePool::gather(const Outbox& outbox, std::span<Piece> pieces) con
 void FramePool::consume(Outbox& outbox, std::size_t bytes) {
   outbox.bytes -= static_cast<std::uint32_t>(bytes);
   while (bytes > 0) {
-    const std::size_t left = links_[outbox.head].frame.size() - outbox.front_offset;
+    const std::size_t left = links_[outbox.head].bytes.size() - outbox.front_offset;
     if (bytes < left) {
       outbox.front_offset += static_cast<std::uint32_t>(bytes);
       return;
@@ -88,7 +88,7 @@ void FramePool::drop_unstarted(Outbox& outbox) {
   Outbox rest{links_[outbox.head].next, outbox.tail, 0, 0};
   links_[outbox.head].next = Outbox::kNone;
   outbox.tail = outbox.head;
-  outbox.bytes = static_cast<std::uint32_t>(links_[outbox.head].frame.size() - outbox.front_offset);
+  outbox.bytes = static_cast<std::uint32_t>(links_[outbox.head].bytes.size() - outbox.front_offset);
   clear(rest);
 }
 
@@ -97,7 +97,7 @@ void FramePool::append(Outbox& to, Outbox& from) {
   if (from.front_offset > 0) {
     // Only the first frame of a queue can be partly sent: what is left of this one becomes a frame of its own.
     Link& link = links_[from.head];
-    link.frame = Frame(SharedBytes(link.frame.websocket_bytes().substr(from.front_offset)));
+    link.bytes = SharedBytes(link.bytes.view().substr(from.front_offset));
   }
   if (to.empty()) {
     to.head = from.head;
@@ -123,7 +123,7 @@ void FramePool::take_payload(Outbox& outbox, std::string& payload, std::size_t p
     return packets + more_packets <= packets_max && payload.size() + more_bytes <= bytes_max;
   };
   while (!outbox.empty()) {
-    const std::string_view frames = links_[outbox.head].frame.websocket_bytes().substr(outbox.front_offset);
+    const std::string_view frames = links_[outbox.head].bytes.view().substr(outbox.front_offset);
     const bool together = fits(frames);
     if (packets > 0 && !together) return;
     const websocket::OwnFrame frame = websocket::first_own_frame(frames);

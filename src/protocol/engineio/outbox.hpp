@@ -28,9 +28,9 @@ struct Outbox {
 /// The links of all outboxes of one worker.
 class FramePool {
  public:
-  void push(Outbox& outbox, Frame frame);
+  void push(Outbox& outbox, const Frame& frame);
   /// The same ahead of all frames that have not begun to be sent.
-  void push_ahead(Outbox& outbox, Frame frame);
+  void push_ahead(Outbox& outbox, const Frame& frame);
   /// As many pieces as fit, from the first byte not sent; returns their number.
   [[nodiscard]] std::size_t gather(const Outbox& outbox, std::span<Piece> pieces) const;
   /// So many bytes have been sent.
@@ -50,11 +50,11 @@ class FramePool {
 
  private:
   struct Link {
-    Frame frame;
+    SharedBytes bytes;
     std::uint32_t next = Outbox::kNone;
   };
 
-  std::uint32_t new_link(Frame frame);
+  std::uint32_t new_link(const Frame& frame);
   void pop(Outbox& outbox);
 
   std::vector<Link> links_;

@@ -23,6 +23,7 @@ Server::Server(Options options, RandomSource& random)
       random_(random),
       heartbeats_(TimerWheel::tick_for(std::min(options_.ping_interval, options_.ping_timeout))),
       upgrades_(TimerWheel::tick_for(options_.upgrade_timeout)),
+      deflated_(options_.websocket_compression_bytes_min.value_or(0)),
       ping_(make_text_frame("2")),
       empty_close_(make_close_frame(websocket::kCloseNoStatus, {})) {
   options_.client_queue_bytes_max = std::min(options_.client_queue_bytes_max, kQueueBytesMax);
@@ -186,6 +187,7 @@ void Server::end_of_turn(Now now, IoEffects& io) {
     io.push_back(WriteReady{connection});
   }
   dirty_leaving_.clear();
+  deflated_.forget();
 }
 
 void Server::close_session(std::uint32_t slot, const Ending& ending, Now now) {
@@ -245,8 +247,13 @@ void Server::mark_dirty(std::uint32_t slot) {
   dirty_.push_back(slot);
 }
 
-void Server::push(std::uint32_t slot, const Frame& frame) {
-  pool_.push(sessions_[slot].outbox, frame);
+const Frame& Server::outgoing(std::uint32_t slot, const Frame& frame) {
+  const std::uint8_t window_bits = sessions_[slot].deflate_bits;
+  return window_bits == 0 ? frame : deflated_.of(frame, window_bits);
+}
+
+void Server::push(std::uint32_t slot, const Frame& outgoing) {
+  pool_.push(sessions_[slot].outbox, outgoing);
   mark_dirty(slot);
 }
 
@@ -264,22 +271,24 @@ bool Server::is_open(SessionId id) const {
 
 SendResult Server::send(SessionId id, const Frame& frame) {
   if (!is_open(id)) return SendResult::gone;
+  const Frame& own = outgoing(id.slot, frame);
   Session& session = sessions_[id.slot];
   session.uncounted_bytes = std::min(session.uncounted_bytes, session.outbox.bytes);
-  if (std::size_t{session.outbox.bytes} - session.uncounted_bytes + frame.size() > options_.client_queue_bytes_max)
+  if (std::size_t{session.outbox.bytes} - session.uncounted_bytes + own.size() > options_.client_queue_bytes_max)
     return SendResult::full;
-  push(id.slot, frame);
+  push(id.slot, own);
   return SendResult::queued;
 }
 
 void Server::send_anyway(SessionId id, const Frame& frame) {
-  if (is_open(id)) push(id.slot, frame);
+  if (is_open(id)) push(id.slot, outgoing(id.slot, frame));
 }
 
 void Server::send_uncounted(SessionId id, const Frame& frame) {
   if (!is_open(id)) return;
-  push(id.slot, frame);
-  sessions_[id.slot].uncounted_bytes += static_cast<std::uint32_t>(frame.size());
+  const Frame& own = outgoing(id.slot, frame);
+  sessions_[id.slot].uncounted_bytes += static_cast<std::uint32_t>(own.size());
+  push(id.slot, own);
 }
 
 void Server::tell_when_drained(SessionId id) {

@@ -13,9 +13,11 @@
 #include <variant>
 #include <vector>
 
+#include "base/deflate.hpp"
 #include "base/http_message.hpp"
 #include "base/instant.hpp"
 #include "base/random_source.hpp"
+#include "protocol/engineio/deflated_frames.hpp"
 #include "protocol/engineio/effects.hpp"
 #include "protocol/engineio/frame.hpp"
 #include "protocol/engineio/outbox.hpp"
@@ -37,6 +39,10 @@ struct Options {
   std::uint32_t client_queue_bytes_max = 4'000'000;
   bool polling = true;
   bool websocket = true;
+  /// Polling answers of this size and above are gzip for clients that take it; nothing: none is.
+  std::optional<std::uint32_t> http_compression_bytes_min = 1'024;
+  /// WebSockets may agree on permessage-deflate, which messages of this size and above use; nothing: they may not.
+  std::optional<std::uint32_t> websocket_compression_bytes_min{};
   std::uint8_t owner = 0;
 };
 
@@ -130,6 +136,8 @@ class Server {
   /// The session that has this slot now.
   [[nodiscard]] SessionId session_at(std::uint32_t slot) const { return id_of(slot); }
   [[nodiscard]] std::size_t session_count() const { return open_count_; }
+  /// Frames compressed for WebSockets so far: one each, however many took it.
+  [[nodiscard]] std::uint64_t deflated_frames() const { return deflated_.count(); }
 
  private:
   enum class ErrorCode : std::uint8_t {
@@ -175,10 +183,11 @@ class Server {
   [[nodiscard]] std::optional<ErrorCode> check_for_upgrade(const HttpRequest& request) const;
   [[nodiscard]] std::optional<std::uint32_t> find_session(const HttpRequest& request) const;
   void handshake(ConnectionId connection, const HttpRequest& request, Now now, IoEffects& io);
-  void on_poll(ConnectionId connection, std::uint32_t slot, Now now, IoEffects& io);
+  void on_poll(ConnectionId connection, std::uint32_t slot, const HttpRequest& request, Now now, IoEffects& io);
   void on_post(ConnectionId connection, std::uint32_t slot, const HttpRequest& request, Now now, IoEffects& io);
   /// False if another POST is on its way: then both this one and the session have been dealt with.
   bool claim_post(ConnectionId connection, std::uint32_t slot, Now now, IoEffects& io);
+  [[nodiscard]] HttpResponse payload_response(std::string payload, bool takes_gzip);
   void answer_poll(std::uint32_t slot, Now now, IoEffects& io);
   std::optional<Event> next_of_post(Now now, IoEffects& io);
 
@@ -203,7 +212,9 @@ class Server {
   /// Frees a polled session; the socket that wanted to take over goes too.
   void end_polling(std::uint32_t slot, Now now);
   void mark_dirty(std::uint32_t slot);
-  void push(std::uint32_t slot, const Frame& frame);
+  /// The frame as the session's transport takes it.
+  [[nodiscard]] const Frame& outgoing(std::uint32_t slot, const Frame& frame);
+  void push(std::uint32_t slot, const Frame& outgoing);
   void tell_drained(std::uint32_t slot);
   [[nodiscard]] SessionId id_of(std::uint32_t slot) const { return {slot, sessions_[slot].generation}; }
 
@@ -224,6 +235,10 @@ class Server {
   std::vector<Event> events_;
   std::size_t next_event_ = 0;
   std::variant<NoInput, SocketInput, PostInput> input_;
+  // One of each for the worker, since no message remembers another: no memory of zlib belongs to a client.
+  Inflater inflater_;
+  Deflater gzip_{Deflater::Format::gzip};
+  DeflatedFrames deflated_;
   std::string scratch_;  // base64 of a text message, decoded
   Frame ping_;
   Frame empty_close_;

@@ -1,7 +1,9 @@
 #include <string>
 
+#include "base/content_coding.hpp"
 #include "base/json_text.hpp"
 #include "protocol/engineio/server.hpp"
+#include "protocol/websocket/deflate_offer.hpp"
 #include "protocol/websocket/handshake.hpp"
 
 namespace famemely::engineio {
@@ -21,10 +23,6 @@ HttpResponse make_response(int status, std::string_view content_type, std::strin
   return response;
 }
 
-HttpResponse payload_response(std::string payload) {
-  return make_response(200, "text/plain; charset=UTF-8", std::move(payload));
-}
-
 HttpResponse too_large_response() {
   HttpResponse response;
   response.status = 413;
@@ -37,6 +35,8 @@ std::string_view media_type(const HttpRequest& request) {
   while (type.ends_with(' ')) type.remove_suffix(1);
   return type;
 }
+
+bool takes_gzip(const HttpRequest& request) { return accepts_gzip(request.fields.value_or("Accept-Encoding", "")); }
 
 /// An empty sid is none, as for the official server.
 std::optional<std::string> sid_of(const HttpRequest& request) {
@@ -60,6 +60,13 @@ HttpResponse Server::error_response(ErrorCode code) {
   return make_response(
       row.status, "application/json",
       "{\"code\":" + std::to_string(static_cast<int>(code)) + ",\"message\":" + json_string(row.message) + "}");
+}
+
+HttpResponse Server::payload_response(std::string payload, bool takes_gzip) {
+  HttpResponse response = make_response(200, "text/plain; charset=UTF-8", std::move(payload));
+  if (options_.http_compression_bytes_min)
+    encode_content(response, takes_gzip, *options_.http_compression_bytes_min, gzip_);
+  return response;
 }
 
 std::optional<std::uint32_t> Server::find_session(const HttpRequest& request) const {
@@ -106,6 +113,8 @@ std::optional<Server::ErrorCode> Server::check_for_upgrade(const HttpRequest& re
     if (version && version != kProtocolVersion) return ErrorCode::bad_request;
   }
   if (websocket::check_upgrade(request)) return ErrorCode::bad_request;
+  if (options_.websocket_compression_bytes_min && !websocket::choose_deflate(request.fields))
+    return ErrorCode::bad_request;
   return std::nullopt;
 }
 
@@ -142,7 +151,7 @@ void Server::on_request(ConnectionId connection, const HttpRequest& request, Now
   if (!slot) {
     handshake(connection, request, now, io);
   } else if (request.method == "GET") {
-    on_poll(connection, *slot, now, io);
+    on_poll(connection, *slot, request, now, io);
   } else {
     on_post(connection, *slot, request, now, io);
   }
@@ -151,10 +160,10 @@ void Server::on_request(ConnectionId connection, const HttpRequest& request, Now
 void Server::handshake(ConnectionId connection, const HttpRequest& request, Now now, IoEffects& io) {
   const std::uint32_t slot = open(request, now);
   sessions_[slot].polling = std::make_unique<PollingState>();
-  io.push_back(Respond{connection, payload_response(open_packet(slot))});
+  io.push_back(Respond{connection, payload_response(open_packet(slot), takes_gzip(request))});
 }
 
-void Server::on_poll(ConnectionId connection, std::uint32_t slot, Now now, IoEffects& io) {
+void Server::on_poll(ConnectionId connection, std::uint32_t slot, const HttpRequest& request, Now now, IoEffects& io) {
   PollingState& polling = *sessions_[slot].polling;
   if (polling.poll != kNoConnection) {
     io.push_back(Respond{connection, error_response(ErrorCode::bad_request)});
@@ -163,6 +172,7 @@ void Server::on_poll(ConnectionId connection, std::uint32_t slot, Now now, IoEff
     return;
   }
   polling.poll = connection;
+  polling.poll_takes_gzip = takes_gzip(request);
   by_connection_.put(connection, slot);
   mark_dirty(slot);
 }
@@ -227,7 +237,7 @@ void Server::answer_poll(std::uint32_t slot, Now now, IoEffects& io) {
   if (payload.empty()) return;
   const ConnectionId connection = std::exchange(polling.poll, kNoConnection);
   by_connection_.erase(connection);
-  io.push_back(Respond{connection, payload_response(std::move(payload))});
+  io.push_back(Respond{connection, payload_response(std::move(payload), polling.poll_takes_gzip)});
   if (last) {
     end_polling(slot, now);
   } else if (closing) {

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "protocol/engineio/server.hpp"
+#include "protocol/websocket/deflate_offer.hpp"
 #include "protocol/websocket/handshake.hpp"
 
 namespace famemely::engineio {
@@ -28,13 +29,21 @@ void Server::on_upgrade(ConnectionId connection, const HttpRequest& request, Now
     io.push_back(Respond{connection, error_response(*error)});
     return;
   }
-  io.push_back(AcceptUpgrade{connection, websocket::accept_upgrade(request)});
+  HttpResponse response = websocket::accept_upgrade(request);
+  std::uint8_t deflate_bits = 0;
+  if (options_.websocket_compression_bytes_min)
+    if (const auto agreement = websocket::choose_deflate(request.fields).value_or(std::nullopt)) {
+      response.fields.add("Sec-WebSocket-Extensions", websocket::deflate_answer(*agreement));
+      deflate_bits = agreement->server_window_bits;
+    }
+  io.push_back(AcceptUpgrade{connection, std::move(response)});
   websocket::Decoder decoder(websocket::Role::server, options_.message_bytes_max);
   const auto slot = find_session(request);
   if (!slot) {
     const std::uint32_t opened = open(request, now);
     sessions_[opened].websocket = connection;
     sessions_[opened].decoder = std::move(decoder);
+    sessions_[opened].deflate_bits = deflate_bits & 0xF;
     by_connection_.put(connection, opened);
     push(opened, make_text_frame(open_packet(opened)));
     return;
@@ -47,6 +56,7 @@ void Server::on_upgrade(ConnectionId connection, const HttpRequest& request, Now
   }
   session.polling->probe = connection;
   session.polling->probe_decoder = std::move(decoder);
+  session.polling->probe_deflate_bits = deflate_bits;
   by_connection_.put(connection, *slot);
   upgrades_.set(*slot, now.instant + options_.upgrade_timeout);
 }
@@ -72,8 +82,8 @@ void Server::on_websocket_bytes(ConnectionId connection, std::span<char> bytes) 
 std::optional<Event> Server::next_of_socket(Now now, IoEffects& io) {
   const ConnectionId connection = std::get<SocketInput>(input_).connection;
   if (const auto leaving = leaving_.find(connection); leaving != leaving_.end()) {
-    // Only its goodbye is of interest.
-    const auto event = leaving->second.decoder.next();
+    // Only its goodbye is of interest, behind whatever it had begun to send.
+    const auto event = leaving->second.decoder.next(&inflater_);
     if (!event) {
       input_ = NoInput{};
     } else if (std::holds_alternative<websocket::Close>(*event) || std::holds_alternative<websocket::Fault>(*event)) {
@@ -93,7 +103,9 @@ std::optional<Event> Server::next_of_socket(Now now, IoEffects& io) {
   }
   Session& session = sessions_[*slot];
   const bool probing = session.websocket != connection;
-  const auto event = (probing ? session.polling->probe_decoder : session.decoder).next();
+  const std::uint8_t deflate_bits = probing ? session.polling->probe_deflate_bits : session.deflate_bits;
+  websocket::Decoder& decoder = probing ? session.polling->probe_decoder : session.decoder;
+  const auto event = decoder.next(deflate_bits == 0 ? nullptr : &inflater_);
   if (!event) {
     input_ = NoInput{};
     return std::nullopt;
@@ -148,6 +160,8 @@ void Server::switch_transport(std::uint32_t slot, Now now, IoEffects& io) {
   session.outbox = polling.probe_outbox;
   session.websocket = polling.probe;
   session.decoder = std::move(polling.probe_decoder);
+  // What was queued for polling goes out as it is.
+  session.deflate_bits = polling.probe_deflate_bits & 0xF;
   session.write_announced = polling.probe_write_announced;
   if (session.phase == SessionPhase::closing) {
     LeavingSocket leaving{std::exchange(session.outbox, {}), std::move(session.decoder), session.write_announced};

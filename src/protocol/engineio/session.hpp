@@ -21,10 +21,12 @@ struct PollingState {
   ConnectionId probe = kNoConnection;  // the WebSocket that wants to take over
   websocket::Decoder probe_decoder{websocket::Role::server, 0};
   Outbox probe_outbox;
+  std::uint8_t probe_deflate_bits = 0;  // as the session's
   /// The probe has been answered: until the client sends `5`, every poll is answered at once (Engine.IO protocol 4,
   /// "Upgrade").
   bool probe_answered = false;
   bool probe_write_announced = false;
+  bool poll_takes_gzip = false;
   /// What the last poll of a session that is closing is told.
   char last_packet = '1';
   /// What a WebSocket is told that takes over from a session that is closing.
@@ -48,6 +50,7 @@ struct Session {
   bool ping_outstanding : 1 = false;
   bool deadline_extended : 1 = false;
   bool tell_when_drained : 1 = false;
+  std::uint8_t deflate_bits : 4 = 0;  // the window of messages to its WebSocket, 9 to 15; 0: no permessage-deflate
   std::uint32_t generation = 0;
   std::uint32_t uncounted_bytes = 0;  // of the outbox, that its bound leaves out: at most
   Outbox outbox;

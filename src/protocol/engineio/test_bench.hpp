@@ -53,7 +53,9 @@ inline HttpRequest make_upgrade(std::string query, std::string path = "/engine.i
 struct Network {
   std::map<ConnectionId, std::vector<HttpResponse>> responses;
   std::map<ConnectionId, std::vector<std::string>> received;
+  std::map<ConnectionId, std::string> wire;  // the bytes of it
   std::vector<ConnectionId> accepted;
+  std::map<ConnectionId, HttpResponse> upgrades;
   std::vector<ConnectionId> closed;
   /// Bytes that one write takes.
   std::size_t write_bytes_max = 1'000'000;
@@ -68,6 +70,7 @@ struct Network {
         responses[respond->connection].push_back(respond->response);
       } else if (const auto* accept = std::get_if<AcceptUpgrade>(&effect)) {
         accepted.push_back(accept->connection);
+        upgrades[accept->connection] = accept->response;
       } else if (const auto* ready = std::get_if<WriteReady>(&effect)) {
         write(ready->connection, machine);
       } else {
@@ -89,10 +92,12 @@ struct Network {
       bytes += gathered;
       if (gathered.empty() || !machine.wrote(connection, gathered.size())) break;
     }
+    wire[connection] += bytes;
+    Inflater inflater;
     websocket::Decoder decoder(websocket::Role::client, 100'000'000);
     decoder.feed(bytes);
     std::vector<std::string>& lines = received[connection];
-    while (const auto event = decoder.next()) {
+    while (const auto event = decoder.next(&inflater)) {
       if (const auto* message = std::get_if<websocket::Message>(&*event))
         lines.push_back((message->opcode == websocket::Opcode::text ? "" : "binary:") + std::string(message->data));
       else if (const auto* close = std::get_if<websocket::Close>(&*event))

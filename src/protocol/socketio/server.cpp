@@ -31,6 +31,8 @@ engineio::Options engine_options(const Options& options) {
           .client_queue_bytes_max = options.client_queue_bytes_max,
           .polling = options.polling,
           .websocket = options.websocket,
+          .http_compression_bytes_min = options.http_compression_bytes_min,
+          .websocket_compression_bytes_min = options.websocket_compression_bytes_min,
           .owner = options.owner};
 }
 
@@ -72,6 +74,17 @@ HandshakeInfo unpack(std::string_view lines) {
   const std::size_t second = lines.find('\n', first + 1);
   return {std::string(lines.substr(0, first)), std::string(lines.substr(first + 1, second - first - 1)),
           std::string(lines.substr(second + 1))};
+}
+
+/// True if this and a CONNECT packet go out in one polling answer or one write.
+bool leaves_in_one_piece(std::span<const Frame> frames, Transport transport) {
+  constexpr std::size_t kBytesMax = 16'000;
+  constexpr std::size_t kPollingFramesMax = 15;
+  constexpr std::size_t kWebSocketFramesMax = 48;
+  if (frames.size() > (transport == Transport::polling ? kPollingFramesMax : kWebSocketFramesMax)) return false;
+  std::size_t bytes = 0;
+  for (const Frame& frame : frames) bytes += frame.size();
+  return bytes <= kBytesMax;
 }
 
 /// The members `pid` and `offset` of a CONNECT packet's payload.
@@ -369,9 +382,14 @@ void Server::accept(SocketId id, Now, Effects&, const Acceptance& acceptance) {
   socket->state = SocketState::joined;
   socket->sid = acceptance.sid ? *acceptance.sid : engineio::Sid::make(random_, owner_);
   connect_timeouts_.cancel(socket->session.slot);
-  for (const Frame& frame : acceptance.missed) engine_.send_uncounted(socket->session, frame);
+  const auto send_missed = [&] {
+    for (const Frame& frame : acceptance.missed) engine_.send_uncounted(socket->session, frame);
+  };
+  const bool arrives_whole = leaves_in_one_piece(acceptance.missed, engine_.transport(socket->session));
+  if (arrives_whole) send_missed();
   engine_.send_anyway(socket->session, make_connect_frame(namespaces_[socket->nsp], socket->sid.text(),
                                                           acceptance.pid ? acceptance.pid->text() : std::string()));
+  if (!arrives_whole) send_missed();
 }
 
 void Server::refuse(SocketId id, std::string_view message, std::string_view data_json) {

@@ -39,6 +39,10 @@ struct Options {
   std::uint32_t client_queue_bytes_max = 4'000'000;
   bool polling = true;
   bool websocket = true;
+  /// Polling answers of this size and above are gzip for clients that take it; nothing: none is.
+  std::optional<std::uint32_t> http_compression_bytes_min = 1'024;
+  /// WebSockets may agree on permessage-deflate, which messages of this size and above use; nothing: they may not.
+  std::optional<std::uint32_t> websocket_compression_bytes_min{};
   /// Every other namespace is refused with `Invalid namespace`.
   std::vector<std::string> namespaces{"/"};
   /// Not so: the application is asked about every other one too, and refuses what it does not know.
@@ -53,8 +57,10 @@ struct Acceptance {
   std::optional<engineio::Sid> sid{};
   /// The private id by which it can ask for the session again; nothing: it can't.
   std::optional<engineio::Sid> pid{};
-  /// What it has missed, in order. It leaves before the client learns that it is in, as the official server does it,
-  /// and does not count against the bound of the client's queue.
+  /// What it has missed, in order; it does not count against the bound of the client's queue. It leaves before the
+  /// client learns that it is in, as the official server does it, but after that if it is too much for one write: the
+  /// official client does not note the offsets of what comes before, and would see it again if the connection broke in
+  /// between.
   std::span<const Frame> missed{};
 };
 

@@ -187,6 +187,19 @@ TEST(SocketIoServer, GivesASessionBackAfterWhatWasMissed) {
   EXPECT_EQ(bench.server.sid(bench.socket), sid.text());
 }
 
+TEST(SocketIoServer, LetsAClientInFirstIfItHasMissedMoreThanOneWriteTakes) {
+  Bench bench;
+  bench.decide = false;
+  bench.open(1);
+  bench.text(1, "40/mqtt,");
+  const std::vector<Frame> missed(49, make_event_frame("/mqtt", "m", R"("1")"));
+  bench.server.accept(bench.socket, bench.now, bench.effects(), {.missed = missed});
+  bench.turn();
+  ASSERT_EQ(bench.received(1).size(), 50U);
+  EXPECT_TRUE(bench.received(1).front().starts_with("40/mqtt,"));
+  EXPECT_EQ(bench.received(1).back(), R"(42/mqtt,["m","1"])");
+}
+
 TEST(SocketIoServer, CountsAgainOnceWhatWasMissedIsWritten) {
   Bench bench({.client_queue_bytes_max = 100});
   bench.decide = false;

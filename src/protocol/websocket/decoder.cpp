@@ -17,6 +17,14 @@ constexpr std::uint8_t kClose = 0x8;
 constexpr std::uint8_t kPing = 0x9;
 constexpr std::uint8_t kPong = 0xA;
 constexpr std::size_t kControlBytesMax = 125;
+/// RSV1 marks a compressed message, on its first frame (RFC 7692 section 6); nothing has claimed the other two.
+constexpr std::uint8_t kCompressed = 0x40;
+
+/// What a message of this size may take compressed: what can't be compressed grows a little, the more the smaller the
+/// sender's blocks are.
+std::uint64_t deflated_bytes_max(std::uint32_t message_bytes_max) {
+  return std::uint64_t{message_bytes_max} + message_bytes_max / 8 + 64;
+}
 
 bool is_control(std::uint8_t opcode) { return (opcode & 0x8) != 0; }
 
@@ -44,11 +52,13 @@ struct Decoder::FrameHead {
   bool fin = false;
   bool masked = false;
   bool minimal_length = true;
+
+  [[nodiscard]] bool compressed() const { return (reserved & kCompressed) != 0; }
 };
 
 /// What there is to remember between two feeds: allocated only while something has begun and is not complete.
 struct Decoder::Partial {
-  std::string message;  // of the data frames so far, unmasked
+  std::string message;  // of the data frames so far, unmasked; still deflated if `message_compressed`
   std::string control;  // of a control frame that has not come whole
   Utf8Validator utf8;
   FrameHead frame;              // the one whose payload is coming, if `inside_frame`
@@ -57,6 +67,7 @@ struct Decoder::Partial {
   std::array<char, kFrameHeadBytesMax> head_bytes{};
   std::uint8_t head_size = 0;
   std::uint8_t message_opcode = 0;  // nonzero inside a fragmented message
+  bool message_compressed = false;
   bool inside_frame = false;
   bool message_delivered = false;
   bool control_delivered = false;
@@ -81,22 +92,22 @@ void Decoder::feed(std::span<char> bytes) {
   end_ = bytes.data() + bytes.size();
 }
 
-std::optional<Event> Decoder::next() {
+std::optional<Event> Decoder::next(Inflater* inflater) {
   let_go_of_delivered();
   while (!finished_) {
     std::optional<Event> event;
     if (partial_ && partial_->inside_frame) {
       if (available() == 0 && partial_->remaining != 0) return std::nullopt;
-      event = piece_of_frame();
+      event = piece_of_frame(inflater);
     } else {
       const std::optional<FrameHead> head = read_head();
       if (!head) return std::nullopt;
-      if (const auto refused = check(*head)) {
+      if (const auto refused = check(*head, inflater != nullptr)) {
         finished_ = true;
         return *refused;
       }
       if (available() >= head->length) {
-        event = whole_frame(*head);
+        event = whole_frame(*head, inflater);
       } else {
         Partial& p = partial();
         p.frame = *head;
@@ -151,9 +162,11 @@ std::optional<Decoder::FrameHead> Decoder::read_head() {
   return head;
 }
 
-std::optional<Fault> Decoder::check(const FrameHead& head) const {
+std::optional<Fault> Decoder::check(const FrameHead& head, bool may_be_compressed) const {
   const auto protocol_error = [](const char* what) { return Fault{kCloseProtocolError, what}; };
-  if (head.reserved != 0) return protocol_error("a reserved bit is set");
+  const bool begins_message = head.opcode == kText || head.opcode == kBinary;
+  const bool bit_is_right = head.reserved == 0 || (head.reserved == kCompressed && may_be_compressed && begins_message);
+  if (!bit_is_right) return protocol_error("a reserved bit is set");
   if (head.masked != (role_ == Role::server))
     return protocol_error(head.masked ? "a masked frame from a server" : "an unmasked frame from a client");
   if (!head.minimal_length) return protocol_error("the length is not in its shortest form");
@@ -174,35 +187,26 @@ std::optional<Fault> Decoder::check(const FrameHead& head) const {
     default:
       return protocol_error("an unknown opcode");
   }
+  const bool compressed = begins_message ? head.compressed() : partial_->message_compressed;
+  const std::uint64_t bytes_max = compressed ? deflated_bytes_max(message_bytes_max_) : message_bytes_max_;
   const std::uint64_t before = partial_ ? partial_->message.size() : 0;
-  if (head.length > message_bytes_max_ || before + head.length > message_bytes_max_)
-    return Fault{kCloseTooBig, "the message is too big"};
+  if (head.length > bytes_max || before + head.length > bytes_max) return Fault{kCloseTooBig, "the message is too big"};
   return std::nullopt;
 }
 
-std::optional<Event> Decoder::whole_frame(const FrameHead& head) {
+std::optional<Event> Decoder::whole_frame(const FrameHead& head, Inflater* inflater) {
   const std::span<char> payload(at_, static_cast<std::size_t>(head.length));
   at_ += payload.size();
   if (head.masked) apply_mask(payload, head.key);
   const std::string_view data(payload.data(), payload.size());
   if (is_control(head.opcode)) return control_event(head.opcode, data);
-  if (head.fin && head.opcode != kContinuation) {
-    if (head.opcode == kText && !is_utf8(data)) return fault(kCloseInvalidPayload, "the text is not UTF-8");
-    return data_event(head.opcode, data);
-  }
-
-  Partial& p = partial();
-  if (head.opcode != kContinuation) p.message_opcode = head.opcode;
-  p.message.append(data);
-  if (p.message_opcode == kText && (!p.utf8.feed(data) || (head.fin && !p.utf8.complete())))
-    return fault(kCloseInvalidPayload, "the text is not UTF-8");
-  if (!head.fin) return std::nullopt;
-  const std::uint8_t opcode = std::exchange(p.message_opcode, std::uint8_t{0});
-  p.message_delivered = true;
-  return data_event(opcode, p.message);
+  if (!head.fin || head.opcode == kContinuation) return add_to_message(head, data, head.fin, inflater);
+  if (head.compressed()) return inflated_event(head.opcode, data, inflater);
+  if (head.opcode == kText && !is_utf8(data)) return fault(kCloseInvalidPayload, "the text is not UTF-8");
+  return data_event(head.opcode, data);
 }
 
-std::optional<Event> Decoder::piece_of_frame() {
+std::optional<Event> Decoder::piece_of_frame(Inflater* inflater) {
   Partial& p = *partial_;
   const std::span<char> piece(at_, static_cast<std::size_t>(std::min<std::uint64_t>(p.remaining, available())));
   at_ += piece.size();
@@ -212,21 +216,39 @@ std::optional<Event> Decoder::piece_of_frame() {
   const bool frame_ends = p.remaining == 0;
   if (frame_ends) p.inside_frame = false;
 
-  if (is_control(p.frame.opcode)) {
-    p.control.append(data);
-    if (!frame_ends) return std::nullopt;
-    p.control_delivered = true;
-    return control_event(p.frame.opcode, p.control);
+  if (!is_control(p.frame.opcode)) return add_to_message(p.frame, data, frame_ends && p.frame.fin, inflater);
+  p.control.append(data);
+  if (!frame_ends) return std::nullopt;
+  p.control_delivered = true;
+  return control_event(p.frame.opcode, p.control);
+}
+
+std::optional<Event> Decoder::add_to_message(const FrameHead& head, std::string_view data, bool last,
+                                             Inflater* inflater) {
+  Partial& p = partial();
+  if (head.opcode != kContinuation) {
+    p.message_opcode = head.opcode;
+    p.message_compressed = head.compressed();
   }
-  if (p.frame.opcode != kContinuation) p.message_opcode = p.frame.opcode;
   p.message.append(data);
-  const bool message_ends = frame_ends && p.frame.fin;
-  if (p.message_opcode == kText && (!p.utf8.feed(data) || (message_ends && !p.utf8.complete())))
+  if (p.message_opcode == kText && !p.message_compressed && (!p.utf8.feed(data) || (last && !p.utf8.complete())))
     return fault(kCloseInvalidPayload, "the text is not UTF-8");
-  if (!message_ends) return std::nullopt;
+  if (!last) return std::nullopt;
   const std::uint8_t opcode = std::exchange(p.message_opcode, std::uint8_t{0});
   p.message_delivered = true;
-  return data_event(opcode, p.message);
+  return p.message_compressed ? inflated_event(opcode, p.message, inflater) : data_event(opcode, p.message);
+}
+
+Event Decoder::inflated_event(std::uint8_t opcode, std::string_view deflated, Inflater* inflater) {
+  if (!inflater) return fault(kCloseProtocolError, "a compressed message that was not agreed on");
+  const auto data = inflater->inflate(deflated, message_bytes_max_);
+  // RFC 7692 leaves the code of a message that can't be inflated open. Its bytes are not what its type promises, which
+  // is what 1007 says (RFC 6455 section 7.4.1).
+  if (!data)
+    return data.error() == InflateFault::too_big ? fault(kCloseTooBig, "the inflated message is too big")
+                                                 : fault(kCloseInvalidPayload, "the message can't be inflated");
+  if (opcode == kText && !is_utf8(*data)) return fault(kCloseInvalidPayload, "the text is not UTF-8");
+  return data_event(opcode, *data);
 }
 
 Event Decoder::data_event(std::uint8_t opcode, std::string_view data) {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <variant>
 
+#include "base/deflate.hpp"
+
 namespace famemely::websocket {
 
 enum class Role : std::uint8_t { server, client };
@@ -51,15 +53,20 @@ using Event = std::variant<Message, Ping, Pong, Close, Fault>;
 ///     decoder.feed(bytes);
 ///     while (auto event = decoder.next()) ...
 ///
-/// Views are valid until the next call of `next` or `feed`; the fed bytes must stay where they are until `next` has
-/// said nothing.
+/// Where permessage-deflate (RFC 7692) has been agreed on, without context takeover by the peer, `next` is given an
+/// inflater, the same or another each time: one serves any number of decoders. A compressed message is gathered as it
+/// comes, and inflated when it is whole, so that a connection which is slow to send one holds no state of zlib. The
+/// limit is that of the inflated message.
+///
+/// Views are valid until the next call of `next` or `feed`, and until the inflater's next use; the fed bytes must stay
+/// where they are until `next` has said nothing.
 class Decoder {
  public:
   Decoder(Role role, std::uint32_t message_bytes_max) : message_bytes_max_(message_bytes_max), role_(role) {}
 
   void feed(std::span<char> bytes);
   /// The next event, or nothing when more bytes are needed (for ever after a Fault or a Close).
-  [[nodiscard]] std::optional<Event> next();
+  [[nodiscard]] std::optional<Event> next(Inflater* inflater = nullptr);
 
   /// True if a frame or a fragmented message has begun and is not complete.
   [[nodiscard]] bool inside_message() const { return partial_ != nullptr; }
@@ -80,10 +87,13 @@ class Decoder {
   /// The head at the front of what is there; nothing if it is not whole.
   std::optional<FrameHead> read_head();
   /// Why this frame is refused, or nothing.
-  [[nodiscard]] std::optional<Fault> check(const FrameHead& head) const;
-  std::optional<Event> whole_frame(const FrameHead& head);
-  std::optional<Event> piece_of_frame();
+  [[nodiscard]] std::optional<Fault> check(const FrameHead& head, bool may_be_compressed) const;
+  std::optional<Event> whole_frame(const FrameHead& head, Inflater* inflater);
+  std::optional<Event> piece_of_frame(Inflater* inflater);
+  /// Adds to a message that comes in pieces; the message itself with the last one.
+  std::optional<Event> add_to_message(const FrameHead& head, std::string_view data, bool last, Inflater* inflater);
   Event data_event(std::uint8_t opcode, std::string_view data);
+  Event inflated_event(std::uint8_t opcode, std::string_view deflated, Inflater* inflater);
   Event control_event(std::uint8_t opcode, std::string_view payload);
   void let_go_of_delivered();
 

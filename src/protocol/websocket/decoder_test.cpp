@@ -32,7 +32,8 @@ std::string describe(const Event& event) {
 }
 
 std::vector<std::string> decode_in_pieces(std::string bytes, std::size_t first_piece, std::size_t piece,
-                                          std::uint32_t max = 1000, Role role = Role::server) {
+                                          std::uint32_t max = 1000, Role role = Role::server,
+                                          Inflater* inflater = nullptr) {
   Decoder decoder(role, max);
   std::vector<std::string> events;
   std::size_t at = 0;
@@ -42,7 +43,7 @@ std::vector<std::string> decode_in_pieces(std::string bytes, std::size_t first_p
     std::vector<char> fed(bytes.begin() + static_cast<std::ptrdiff_t>(at),
                           bytes.begin() + static_cast<std::ptrdiff_t>(std::min(bytes.size(), at + size)));
     decoder.feed(fed);
-    while (auto event = decoder.next()) events.push_back(describe(*event));
+    while (auto event = decoder.next(inflater)) events.push_back(describe(*event));
     at += size;
     size = piece;
   }
@@ -51,6 +52,18 @@ std::vector<std::string> decode_in_pieces(std::string bytes, std::size_t first_p
 
 std::vector<std::string> decode(const std::string& bytes, std::uint32_t max = 1000, Role role = Role::server) {
   return decode_in_pieces(bytes, bytes.size(), bytes.size(), max, role);
+}
+
+/// With permessage-deflate agreed on.
+std::vector<std::string> decode_deflated(const std::string& bytes, std::uint32_t max = 1000) {
+  Inflater inflater;
+  return decode_in_pieces(bytes, bytes.size(), bytes.size(), max, Role::server, &inflater);
+}
+
+std::string deflated(std::string_view text) {
+  std::string out;
+  Deflater(Deflater::Format::raw).append_flushed(out, text);
+  return out;
 }
 
 std::string frame(std::uint8_t first_byte, std::string payload) {
@@ -182,6 +195,102 @@ TEST(WebSocketDecoder, ChecksTheCloseFrame) {
 TEST(WebSocketDecoder, SaysNothingAfterACloseOrAFault) {
   EXPECT_THAT(decode(frame(0x88, "") + frame(0x81, "late")), ElementsAre("close:1005:"));
   EXPECT_THAT(decode(frame(0x83, "") + frame(0x81, "late")), ElementsAre("fault:1002"));
+}
+
+// --- permessage-deflate ---
+
+const std::string kHello("\xf2\x48\xcd\xc9\xc9\x07\x00", 7);  // RFC 7692 section 7.2.3.1
+
+TEST(WebSocketDecoder, InflatesAMessage) {
+  EXPECT_THAT(decode_deflated(frame(0xC1, kHello)), ElementsAre("text:Hello"));
+  EXPECT_THAT(decode_deflated(frame(0xC2, deflated("\xFF\xFE"))), ElementsAre("binary:\xFF\xFE"));
+}
+
+TEST(WebSocketDecoder, InflatesTheFragmentedExampleOfTheRfc) {
+  EXPECT_THAT(decode_deflated(frame(0x41, kHello.substr(0, 3)) + frame(0x80, kHello.substr(3))),
+              ElementsAre("text:Hello"));
+}
+
+TEST(WebSocketDecoder, TakesMessagesThatAreNotCompressedBesideThoseThatAre) {
+  EXPECT_THAT(decode_deflated(frame(0x81, "plain") + frame(0xC1, kHello) + frame(0x82, "bytes") + frame(0xC1, kHello)),
+              ElementsAre("text:plain", "text:Hello", "binary:bytes", "text:Hello"));
+}
+
+TEST(WebSocketDecoder, InflatesEmptyMessages) {
+  EXPECT_THAT(decode_deflated(frame(0xC1, std::string(1, '\0')) + frame(0xC2, "") + frame(0x41, "") + frame(0x80, "")),
+              ElementsAre("text:", "binary:", "text:"));
+}
+
+TEST(WebSocketDecoder, SplitAtEveryByteInflatesTheSame) {
+  const std::string long_text = deflated(std::string(5'000, 'a') + "\xC3\xA9");
+  std::string bytes = frame(0x41, kHello.substr(0, 2)) + frame(0x89, "ping!") + frame(0x00, "");
+  bytes += frame(0x80, kHello.substr(2)) + frame(0xC1, long_text) + frame(0x82, "plain") + frame(0x01, "a\xC3");
+  bytes += frame(0x80, "\xA9") + frame(0xC2, deflated("\xFF")) + frame(0xC1, "");
+  append_close(bytes, 1001, "bye", kKey);
+  const std::vector<std::string> whole = decode_deflated(bytes, 10'000);
+  EXPECT_THAT(whole, ElementsAre("ping:ping!", "text:Hello", "text:" + std::string(5'000, 'a') + "\xC3\xA9",
+                                 "binary:plain", "text:a\xC3\xA9", "binary:\xFF", "text:", "close:1001:bye"));
+  Inflater inflater;
+  for (std::size_t split = 1; split < bytes.size(); ++split)
+    EXPECT_EQ(decode_in_pieces(bytes, split, bytes.size(), 10'000, Role::server, &inflater), whole) << split;
+  for (std::size_t piece = 1; piece < 20; ++piece)
+    EXPECT_EQ(decode_in_pieces(bytes, piece, piece, 10'000, Role::server, &inflater), whole);
+}
+
+TEST(WebSocketDecoder, HoldsNoStateOfZlibForAMessageThatIsOnItsWay) {
+  Inflater inflater;
+  Decoder decoder(Role::server, 1'000);
+  std::string begun = frame(0x41, kHello.substr(0, 3));
+  decoder.feed(begun);
+  EXPECT_FALSE(decoder.next(&inflater));
+  EXPECT_EQ(decoder.buffered_bytes(), 3U);
+}
+
+TEST(WebSocketDecoder, RefusesTheBitWhereItWasNotAgreedOn) {
+  EXPECT_THAT(decode(frame(0xC1, kHello)), ElementsAre("fault:1002"));
+}
+
+TEST(WebSocketDecoder, RefusesTheBitOnControlFramesAndContinuations) {
+  for (int first : {0xC8, 0xC9, 0xCA})
+    EXPECT_THAT(decode_deflated(frame(static_cast<std::uint8_t>(first), "")), ElementsAre("fault:1002")) << first;
+  EXPECT_THAT(decode_deflated(frame(0x41, kHello.substr(0, 3)) + frame(0xC0, kHello.substr(3))),
+              ElementsAre("fault:1002"));
+  EXPECT_THAT(decode_deflated(frame(0x01, "a") + frame(0xC0, kHello)), ElementsAre("fault:1002"));
+}
+
+TEST(WebSocketDecoder, RefusesTheOtherReservedBitsBesideIt) {
+  for (int first : {0xE1, 0xD1, 0xA1, 0x91, 0xF1})
+    EXPECT_THAT(decode_deflated(frame(static_cast<std::uint8_t>(first), kHello)), ElementsAre("fault:1002")) << first;
+}
+
+TEST(WebSocketDecoder, AppliesItsLimitToTheInflatedMessage) {
+  EXPECT_THAT(decode_deflated(frame(0xC2, deflated(std::string(1'000, 'a')))),
+              ElementsAre("binary:" + std::string(1'000, 'a')));
+  EXPECT_THAT(decode_deflated(frame(0xC2, deflated(std::string(1'001, 'a')))), ElementsAre("fault:1009"));
+  EXPECT_THAT(decode_deflated(frame(0xC2, deflated(std::string(3'000'000, 'a'))), 100'000), ElementsAre("fault:1009"));
+}
+
+TEST(WebSocketDecoder, TakesAMessageAtItsLimitThatCompressionHasMadeLarger) {
+  std::string noise(1'000, '\0');
+  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<char>(i * i * 7919 >> 5);
+  const std::string stored = std::string("\x00\xE8\x03\x17\xFC", 5) + noise + std::string(1, '\0');
+  ASSERT_GT(stored.size(), noise.size());
+  EXPECT_THAT(decode_deflated(frame(0xC2, stored)), ElementsAre("binary:" + noise));
+}
+
+TEST(WebSocketDecoder, RefusesCompressedBytesThatNoMessageWithinTheLimitTakes) {
+  EXPECT_THAT(decode_deflated(frame(0x42, std::string(1'100, '\0')) + frame(0x00, std::string(200, '\0'))),
+              ElementsAre("fault:1009"));
+}
+
+TEST(WebSocketDecoder, RefusesWhatCantBeInflated) {
+  EXPECT_THAT(decode_deflated(frame(0xC2, "\xFF\xFF\xFF")), ElementsAre("fault:1007"));
+  EXPECT_THAT(decode_deflated(frame(0xC1, kHello.substr(0, 4)) + frame(0x81, "late")), ElementsAre("fault:1007"));
+}
+
+TEST(WebSocketDecoder, RefusesInflatedTextThatIsNotUtf8) {
+  EXPECT_THAT(decode_deflated(frame(0xC1, deflated("a\xFF"))), ElementsAre("fault:1007"));
+  EXPECT_THAT(decode_deflated(frame(0xC1, deflated("a\xC3"))), ElementsAre("fault:1007"));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@ namespace famemely::websocket {
 namespace {
 
 constexpr std::uint8_t kFin = 0x80;
+constexpr std::uint8_t kCompressed = 0x40;
 constexpr std::uint8_t kMasked = 0x80;
 constexpr std::uint8_t kClose = 0x8;
 constexpr std::uint8_t kPing = 0x9;
@@ -63,6 +64,14 @@ void append_message(std::string& out, Opcode opcode, std::string_view payload) {
 
 void append_message(std::string& out, Opcode opcode, std::string_view payload, const MaskingKey& key) {
   append_frame(out, static_cast<std::uint8_t>(opcode), payload, &key);
+}
+
+void append_deflated_message(std::string& out, Opcode opcode, std::string_view deflated) {
+  append_frame(out, static_cast<std::uint8_t>(opcode) | kCompressed, deflated, nullptr);
+}
+
+void append_deflated_message(std::string& out, Opcode opcode, std::string_view deflated, const MaskingKey& key) {
+  append_frame(out, static_cast<std::uint8_t>(opcode) | kCompressed, deflated, &key);
 }
 
 void append_ping(std::string& out, std::string_view payload) {

@@ -24,6 +24,10 @@ void append_message(std::string& out, Opcode opcode, std::string_view payload);
 /// The same as a client sends it.
 void append_message(std::string& out, Opcode opcode, std::string_view payload, const MaskingKey& key);
 
+/// One whole data frame whose payload has been deflated (RFC 7692 section 6.1), by a server and by a client.
+void append_deflated_message(std::string& out, Opcode opcode, std::string_view deflated);
+void append_deflated_message(std::string& out, Opcode opcode, std::string_view deflated, const MaskingKey& key);
+
 /// Control frames carry at most 125 bytes; more is cut off (a close reason at a code point).
 void append_ping(std::string& out, std::string_view payload);
 void append_ping(std::string& out, std::string_view payload, const MaskingKey& key);

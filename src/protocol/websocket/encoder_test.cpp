@@ -16,6 +16,12 @@ TEST(WebSocketEncoder, WritesTheExamplesOfTheRfc) {
   EXPECT_EQ(out, "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
 }
 
+TEST(WebSocketEncoder, MarksADeflatedMessageAsTheExampleOfRfc7692) {
+  std::string out;
+  append_deflated_message(out, Opcode::text, std::string_view("\xf2\x48\xcd\xc9\xc9\x07\x00", 7));
+  EXPECT_EQ(out, std::string("\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", 9));
+}
+
 TEST(WebSocketEncoder, UsesTheShortestLength) {
   const auto head = [](std::size_t size) {
     std::string out;

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "base/deflate.hpp"
 #include "base/http_message.hpp"
 
-namespace famemely::api {
+namespace famemely {
 
 /// Bodies below this size are not worth the time.
 inline constexpr std::size_t kCompressedBytesMin = 1'024;
@@ -13,10 +15,8 @@ inline constexpr std::size_t kCompressedBytesMin = 1'024;
 /// True if the value of an Accept-Encoding header lets an answer be gzip (RFC 9110 section 12.5.3).
 [[nodiscard]] bool accepts_gzip(std::string_view accept_encoding);
 
-/// The text as gzip (RFC 1952).
-[[nodiscard]] std::string gzip(std::string_view text);
+/// Compresses the body if it has at least this size and the client takes gzip, and says so in the header fields. The
+/// deflater must be one for gzip.
+void encode_content(HttpResponse& response, bool takes_gzip, std::size_t bytes_min, Deflater& deflater);
 
-/// Compresses the body if it is large enough and the client takes gzip, and says so in the header fields.
-void encode_content(HttpResponse& response, std::string_view accept_encoding);
-
-}  // namespace famemely::api
+}  // namespace famemely

@@ -1,13 +1,10 @@
-#include "api/content_coding.hpp"
-
-#include <zlib.h>
+#include "base/content_coding.hpp"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 #include <optional>
+#include <utility>
 
-namespace famemely::api {
+namespace famemely {
 namespace {
 
 std::string_view trim(std::string_view text) {
@@ -42,30 +39,14 @@ bool accepts_gzip(std::string_view accept_encoding) {
   return named.value_or(any.value_or(false));
 }
 
-std::string gzip(std::string_view text) {
-  constexpr int kWindowBitsOfGzip = 15 + 16;
-  constexpr int kMemoryLevel = 8;
-  z_stream stream{};
-  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, kWindowBitsOfGzip, kMemoryLevel, Z_DEFAULT_STRATEGY) != Z_OK)
-    throw std::bad_alloc();
-  std::string out(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));  // zlib does not write there
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  const int outcome = deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  if (outcome != Z_STREAM_END) std::abort();  // the bound is one
-  return out;
-}
-
-void encode_content(HttpResponse& response, std::string_view accept_encoding) {
-  if (response.body.size() < kCompressedBytesMin) return;
+void encode_content(HttpResponse& response, bool takes_gzip, std::size_t bytes_min, Deflater& deflater) {
+  if (response.body.size() < bytes_min) return;
   response.fields.add("Vary", "Accept-Encoding");
-  if (!accepts_gzip(accept_encoding)) return;
-  response.body = gzip(response.body);
+  if (!takes_gzip) return;
+  std::string body;
+  deflater.append_whole(body, response.body);
+  response.body = std::move(body);
   response.fields.add("Content-Encoding", "gzip");
 }
 
-}  // namespace famemely::api
+}  // namespace famemely

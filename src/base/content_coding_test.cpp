@@ -1,9 +1,9 @@
-#include "api/content_coding.hpp"
+#include "base/content_coding.hpp"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-namespace famemely::api {
+namespace famemely {
 namespace {
 
 std::string gunzip(const std::string& bytes) {
@@ -29,10 +29,11 @@ TEST(ContentCoding, ReadsAcceptEncoding) {
 }
 
 TEST(ContentCoding, CompressesLargeBodies) {
+  Deflater deflater(Deflater::Format::gzip);
   std::string text;
   for (int i = 0; i < 5'000; ++i) text += std::to_string(i);
   HttpResponse response{.status = 200, .fields = {}, .body = text};
-  encode_content(response, "gzip");
+  encode_content(response, true, kCompressedBytesMin, deflater);
   EXPECT_EQ(response.fields.find("Content-Encoding"), "gzip");
   EXPECT_EQ(response.fields.find("Vary"), "Accept-Encoding");
   EXPECT_LT(response.body.size(), text.size());
@@ -40,14 +41,15 @@ TEST(ContentCoding, CompressesLargeBodies) {
 }
 
 TEST(ContentCoding, LeavesSmallBodiesAndOtherClientsAlone) {
+  Deflater deflater(Deflater::Format::gzip);
   HttpResponse small{.status = 200, .fields = {}, .body = std::string(kCompressedBytesMin - 1, 'x')};
-  encode_content(small, "gzip");
+  encode_content(small, true, kCompressedBytesMin, deflater);
   EXPECT_EQ(small.fields.size(), 0U);
   HttpResponse plain{.status = 200, .fields = {}, .body = std::string(kCompressedBytesMin, 'x')};
-  encode_content(plain, "br");
+  encode_content(plain, false, kCompressedBytesMin, deflater);
   EXPECT_EQ(plain.fields.find("Content-Encoding"), std::nullopt);
   EXPECT_EQ(plain.fields.find("Vary"), "Accept-Encoding") << "a cache must know that it depends";
 }
 
 }  // namespace
-}  // namespace famemely::api
+}  // namespace famemely
