@@ -189,9 +189,11 @@ test('reasons of disconnection are those of the official server', async (t) => {
   (await open('leaves')).disconnect();
   (await open('kicked')).emit('kick', false);
   (await open('closed')).emit('kick', true);
-  (await open('cut')).io.engine.transport.ws.terminate?.();
-  const silent = await open('silent');
-  silent.io.engine.transport.ws._socket.pause();
+  (await open('cut')).io.engine.transport.ws.terminate();
+  // One that joins and is never heard of again.
+  const endpoint = `${url}/socket.io/?EIO=4&transport=polling`;
+  const { sid } = JSON.parse((await (await fetch(endpoint)).text()).slice(1));
+  await fetch(`${endpoint}&sid=${sid}`, { method: 'POST', body: '40{"name":"silent"}' });
   (await open('garbage', ['polling'])).io.engine.transport.doWrite('x', () => {});
   await within(
     (async () => {
@@ -199,7 +201,6 @@ test('reasons of disconnection are those of the official server', async (t) => {
     })(),
     'all six',
   ).catch((error) => assert.fail(`${error.message}: ${JSON.stringify([...reasons])}`));
-  silent.io.engine.transport.ws.terminate();
   assert.deepEqual(Object.fromEntries(reasons), {
     leaves: 'client namespace disconnect',
     kicked: 'server namespace disconnect',
@@ -215,7 +216,8 @@ test('at its end the server closes transports, so that clients come back', async
   const sockets = await onEveryWorker(t, url, 4);
   const reasons = sockets.map((socket) => once(socket, 'disconnect'));
   child.kill('SIGTERM');
-  for (const [reason] of await Promise.all(reasons)) assert.equal(reason, 'transport close');
+  // A polling client between two polls finds nobody to ask. It comes back after either.
+  for (const [reason] of await Promise.all(reasons)) assert.match(reason, /^transport (close|error)$/);
   assert.equal(await ended, 0);
 });
 
