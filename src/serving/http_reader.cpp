@@ -35,13 +35,15 @@ HttpReader::Step HttpReader::read_head() {
   fill_head();
   if (request_.fields.size() > limits_.fields_max)
     return Fault{431, fmt::format("More than {} header fields", limits_.fields_max)};
-  if (const auto length = parser_->content_length(); length && *length > limits_.body_bytes_max)
-    return Fault{413, fmt::format("Body of {} bytes, allowed are {}", *length, limits_.body_bytes_max)};
   head_told_ = true;
   return Head{};
 }
 
 HttpReader::Step HttpReader::read_body() {
+  // Only now, so that the caller has the head by then and knows how to say it.
+  if (is_too_large())
+    return Fault{413,
+                 fmt::format("Body of {} bytes, allowed are {}", *parser_->content_length(), limits_.body_bytes_max)};
   while (!parser_->is_done()) {
     boost::beast::error_code fault;
     const auto rest = boost::asio::buffer(inbox_) + parsed_;
@@ -63,6 +65,11 @@ HttpReader::Step HttpReader::read_body() {
   return Complete{};
 }
 
+bool HttpReader::is_too_large() const {
+  const auto length = parser_->content_length();
+  return length && *length > limits_.body_bytes_max;
+}
+
 void HttpReader::fill_head() {
   const auto& message = parser_->get();
   request_ = HttpRequest{};
@@ -71,7 +78,7 @@ void HttpReader::fill_head() {
   for (const auto& field : message) request_.fields.add(std::string(field.name_string()), std::string(field.value()));
   keep_alive_ = parser_->keep_alive();
   upgrades_ = parser_->upgrade() && equals_ignoring_case(request_.fields.value_or("Upgrade", ""), "websocket");
-  expects_continue_ = equals_ignoring_case(request_.fields.value_or("Expect", ""), "100-continue");
+  expects_continue_ = equals_ignoring_case(request_.fields.value_or("Expect", ""), "100-continue") && !is_too_large();
 }
 
 HttpRequest HttpReader::take_request() {

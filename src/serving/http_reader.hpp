@@ -62,6 +62,7 @@ class HttpReader {
   Step read_head();
   Step read_body();
   void fill_head();
+  [[nodiscard]] bool is_too_large() const;
 
   HttpLimits limits_;
   std::string inbox_;

@@ -90,6 +90,18 @@ TEST(HttpReader, RefusesWhatIsTooLarge) {
   EXPECT_EQ(fault_status("GET / HTTP/1.1\r\nA: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\n\r\n", limits), 431);
 }
 
+TEST(HttpReader, TellsOfTheHeadBeforeItRefusesTheBody) {
+  HttpReader reader({.body_bytes_max = 10});
+  reader.append("POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n");
+  ASSERT_TRUE(std::holds_alternative<HttpReader::Head>(reader.next()));
+  EXPECT_EQ(reader.head().path(), "/a");
+  EXPECT_FALSE(reader.expects_continue());
+  const auto step = reader.next();
+  const auto* fault = std::get_if<HttpReader::Fault>(&step);
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->status, 413);
+}
+
 TEST(HttpReader, RefusesGarbage) {
   EXPECT_EQ(fault_status("\x16\x03\x01 not http\r\n\r\n"), 400);
   EXPECT_EQ(fault_status("GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);

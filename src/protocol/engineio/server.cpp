@@ -269,13 +269,19 @@ bool Server::is_open(SessionId id) const {
   return session.generation == id.generation && session.phase == SessionPhase::open;
 }
 
+bool Server::has_room(SessionId id, std::size_t bytes) const {
+  if (!is_open(id)) return false;
+  const Session& session = sessions_[id.slot];
+  const std::uint32_t counted = session.outbox.bytes - std::min(session.uncounted_bytes, session.outbox.bytes);
+  return counted + bytes <= options_.client_queue_bytes_max;
+}
+
 SendResult Server::send(SessionId id, const Frame& frame) {
   if (!is_open(id)) return SendResult::gone;
   const Frame& own = outgoing(id.slot, frame);
   Session& session = sessions_[id.slot];
   session.uncounted_bytes = std::min(session.uncounted_bytes, session.outbox.bytes);
-  if (std::size_t{session.outbox.bytes} - session.uncounted_bytes + own.size() > options_.client_queue_bytes_max)
-    return SendResult::full;
+  if (!has_room(id, own.size())) return SendResult::full;
   push(id.slot, own);
   return SendResult::queued;
 }

@@ -130,6 +130,8 @@ class Server {
              std::uint16_t close_code = websocket::kCloseNoStatus, std::string_view close_reason = {});
 
   [[nodiscard]] bool is_open(SessionId session) const;
+  /// True if `send` would take a frame of so many bytes.
+  [[nodiscard]] bool has_room(SessionId session, std::size_t bytes) const;
   [[nodiscard]] std::size_t queued_bytes(SessionId session) const;
   [[nodiscard]] Transport transport(SessionId session) const;
   [[nodiscard]] std::vector<SessionId> sessions() const;

@@ -259,6 +259,11 @@ void Server::on_connect(engineio::SessionId session, const Packet& packet, std::
     close_session(session, DisconnectReason::forced_close, now, effects);
     return;
   }
+  if (!engine_.has_room(session, 0)) {
+    // The answer will be queued whether there is room or not: whoever reads none must not make us queue them for ever.
+    close_session(session, DisconnectReason::slow_consumer, now, effects, kCloseSlowConsumer);
+    return;
+  }
   std::size_t sockets = 0;
   for (std::uint32_t other = clients_[session.slot].first_socket; other != kNone; other = sockets_[other].next)
     ++sockets;

@@ -429,6 +429,28 @@ TEST(SocketIoServer, SaysNothingToAClientThatLeavesANamespace) {
   EXPECT_EQ(bench.server.sockets().size(), 1U);
 }
 
+TEST(SocketIoServer, ClosesAClientThatJoinsAgainAndAgainAndReadsNoAnswer) {
+  Bench bench({.client_queue_bytes_max = 1000});
+  bench.join(1);
+  bench.network.stuck.push_back(1);
+  for (int i = 0; i < 100; ++i) bench.text(1, i % 2 == 0 ? "41/mqtt," : "40/mqtt,");
+  EXPECT_EQ(bench.server.connection_count(), 0U);
+  EXPECT_EQ(bench.server.queued_bytes(bench.socket), 0U);
+}
+
+TEST(SocketIoServer, ClosesAClientThatIsRefusedAgainAndAgainAndReadsNoAnswer) {
+  Bench bench({.client_queue_bytes_max = 1000});
+  bench.join(1);
+  bench.network.stuck.push_back(1);
+  bench.decide = false;
+  for (int i = 0; i < 100; ++i) {
+    bench.text(1, "40/other,");
+    bench.server.refuse(bench.socket, "not here");
+  }
+  EXPECT_EQ(bench.server.connection_count(), 0U);
+  EXPECT_EQ(bench.diary.back(), "slow consumer");
+}
+
 TEST(SocketIoServer, KeepsNamespacesOfOneConnectionApart) {
   Bench bench;
   bench.join(1);
