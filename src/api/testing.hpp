@@ -102,8 +102,8 @@ class Bench {
   /// A socket of this user, on a WebSocket of its own.
   socketio::ConnectionId join(std::string_view user) {
     const socketio::ConnectionId connection = ++last_connection_;
-    application_.server().on_upgrade(connection, engineio::make_upgrade("EIO=4&transport=websocket", "/socket.io/"),
-                                     now, effects_);
+    application_.transports().on_upgrade(connection, engineio::make_upgrade("EIO=4&transport=websocket", "/socket.io/"),
+                                         now, effects_);
     settle();
     send(connection, R"(40/mqtt,{"token":")" + token(user) + "\"}");
     network_.received[connection].clear();
@@ -129,7 +129,7 @@ class Bench {
   /// A packet from the client.
   void send(socketio::ConnectionId connection, std::string_view packet) {
     std::string bytes = engineio::masked_text(packet);
-    application_.server().on_websocket_bytes(connection, bytes, now, effects_);
+    application_.transports().on_websocket_bytes(connection, bytes, now, effects_);
     settle();
   }
   /// What the client has been sent since the last look.
@@ -139,10 +139,10 @@ class Bench {
 
   // What the network asks of a machine.
   std::size_t gather(socketio::ConnectionId connection, std::span<engineio::Piece> pieces) {
-    return application_.server().gather(connection, pieces);
+    return application_.transports().gather(connection, pieces);
   }
   bool wrote(socketio::ConnectionId connection, std::size_t bytes) {
-    return application_.server().wrote(connection, bytes, now, effects_);
+    return application_.transports().wrote(connection, bytes, now, effects_);
   }
 
  private:
@@ -165,7 +165,7 @@ class Bench {
   void settle() {
     do {
       application_.process(now, effects_);
-      application_.server().end_of_turn(now, effects_);
+      application_.transports().end_of_turn(now, effects_);
       network_.apply(std::exchange(effects_.for_io, {}), *this);
     } while (!effects_.for_application.empty() || !effects_.for_io.empty());
   }

@@ -8,7 +8,6 @@
 #include "api/client_bundle.hpp"
 #include "api/cors.hpp"
 #include "api/rest_routes.hpp"
-#include "api/socket_closer.hpp"
 #include "api/socket_events.hpp"
 #include "api/status_announcer.hpp"
 #include "base/logger.hpp"
@@ -16,6 +15,7 @@
 #include "gateway/application.hpp"
 #include "gateway/sign_ins.hpp"
 #include "gateway/worker.hpp"
+#include "socketio/socket_closer.hpp"
 
 namespace famemely::api {
 
@@ -36,7 +36,7 @@ class WorkerApplication final : public gateway::Application {
                     const std::shared_ptr<const gateway::PermissionPolicy>& policy, RandomSource& random,
                     Logger& logger);
 
-  [[nodiscard]] socketio::Server& server() override { return server_; }
+  [[nodiscard]] socketio::Server& transports() override { return server_; }
   void process(Now now, socketio::Effects& effects) override;
   void on_request(socketio::ConnectionId connection, HttpRequest request, Now now, socketio::Effects& effects) override;
   void on_request_abandoned(socketio::ConnectionId connection) override;
@@ -65,7 +65,7 @@ class WorkerApplication final : public gateway::Application {
   ClientBundle client_bundle_;
   CorsPolicy cors_;
   StatusAnnouncer announcer_;
-  SocketCloser closer_;
+  socketio::SocketCloser closer_;
   bool shutting_down_ = false;
   std::vector<socketio::ApplicationEffect> taken_;  // scratch of `process`
   std::vector<gateway::Outcome> outcomes_;          // scratch of `answer_outcomes`

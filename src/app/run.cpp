@@ -23,13 +23,14 @@
 #include "gateway/authenticator.hpp"
 #include "gateway/bridge.hpp"
 #include "gateway/message_event.hpp"
-#include "io/clocks.hpp"
 #include "io/link.hpp"
-#include "io/listening_sockets.hpp"
-#include "io/mailbox.hpp"
 #include "io/managed_broker.hpp"
-#include "io/system_random.hpp"
-#include "io/worker_loop.hpp"
+#include "io/worker_link.hpp"
+#include "serving/clocks.hpp"
+#include "serving/listening_sockets.hpp"
+#include "serving/mailbox.hpp"
+#include "serving/system_random.hpp"
+#include "serving/worker_loop.hpp"
 
 namespace famemely::app {
 namespace {
@@ -57,7 +58,7 @@ std::string host_name() {
 
 /// What signs the sessions of the Admin UI: new with each process.
 std::string make_admin_key() {
-  io::SystemRandom random;
+  serving::SystemRandom random;
   std::uint8_t bytes[32];
   random.fill(bytes);
   return std::string(std::begin(bytes), std::end(bytes));
@@ -84,7 +85,7 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   options.cors = cors_policy(config);
   options.client_bundle = embedded_client_bundle();
   options.serve_client = config.serve_client;
-  const Instant now = io::read_clocks().instant;
+  const Instant now = serving::read_clocks().instant;
   options.rest = {.version = std::string(kVersion),
                   .started_at = now,
                   .compressed_bytes_min = options.socketio.http_compression_bytes_min};
@@ -159,34 +160,33 @@ struct WorkerUnit {
              const std::shared_ptr<const gateway::PermissionPolicy>& policy, Logger& logger)
       : context(1),
         application(application_options(config, index, admin_key), authenticator, policy, random, logger),
-        loop({.worker = index,
-              .workers = config.workers,
-              .http = {.body_bytes_max = config.max_payload},
-              .portion_bytes = std::min<std::size_t>(config.client_queue / 4, 1'000'000)},
-             context, application, logger) {}
+        loop({.worker = index, .workers = config.workers, .http = {.body_bytes_max = config.max_payload}}, context,
+             application, logger),
+        link(index, std::min<std::size_t>(config.client_queue / 4, 1'000'000), loop, application) {}
 
   asio::io_context context;
-  io::SystemRandom random;
+  serving::SystemRandom random;
   api::WorkerApplication application;
-  io::WorkerLoop loop;
+  serving::WorkerLoop loop;
+  io::WorkerLink link;
   std::unique_ptr<io::LinkPort> link_port;
-  std::unique_ptr<io::Mailbox<WorkerEvent>> mailbox;
+  std::unique_ptr<serving::Mailbox<WorkerEvent>> mailbox;
   std::thread thread;
 };
 
 /// The way of a worker to a link that has a loop of its own.
 class MailboxLinkPort final : public io::LinkPort {
  public:
-  MailboxLinkPort(io::Mailbox<LinkCommand>& mailbox, io::WorkerLoop& loop)
-      : mailbox_(mailbox), loop_(loop), on_room_([&loop] { loop.on_link_room(); }) {}
+  MailboxLinkPort(serving::Mailbox<LinkCommand>& mailbox, asio::io_context& worker, io::WorkerLink& link)
+      : mailbox_(mailbox), worker_(worker), on_room_([&link] { link.on_room(); }) {}
 
   bool push(std::size_t, std::vector<LinkCommand>& commands) override {
-    return mailbox_.push(commands, loop_.context(), on_room_);
+    return mailbox_.push(commands, worker_, on_room_);
   }
 
  private:
-  io::Mailbox<LinkCommand>& mailbox_;
-  io::WorkerLoop& loop_;
+  serving::Mailbox<LinkCommand>& mailbox_;
+  asio::io_context& worker_;
   std::function<void()> on_room_;
 };
 
@@ -197,7 +197,7 @@ class Gateway {
         logger_(logger),
         authenticator_(make_authenticator(config)),
         policy_(make_policy(config)),
-        bridge_(bridge_options(config, io::read_clocks().wall), link_random_, logger) {
+        bridge_(bridge_options(config, serving::read_clocks().wall), link_random_, logger) {
     const std::string admin_key = make_admin_key();
     for (std::size_t i = 0; i < config.workers; ++i)
       workers_.push_back(std::make_unique<WorkerUnit>(config, i, admin_key, authenticator_, policy_, logger));
@@ -213,7 +213,7 @@ class Gateway {
 
   ~Gateway() { stop_threads(); }
 
-  void start(io::ListeningSockets& sockets) {
+  void start(serving::ListeningSockets& sockets) {
     for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->loop.listen(sockets.take(i));
     link_->start();
     for (auto& worker : workers_) worker->thread = std::thread([this, &unit = *worker] { run_loop(unit.context); });
@@ -225,7 +225,7 @@ class Gateway {
   void shut_down(std::function<void()> stopped) {
     stopped_ = std::move(stopped);
     draining_ = workers_.size();
-    const Instant deadline = io::read_clocks().instant + config_.shutdown_timeout;
+    const Instant deadline = serving::read_clocks().instant + config_.shutdown_timeout;
     for (auto& worker : workers_)
       asio::post(worker->context, [this, &loop = worker->loop, deadline] {
         loop.begin_shutdown(deadline, [this] {
@@ -236,28 +236,28 @@ class Gateway {
 
  private:
   void connect_rooms() {
-    std::vector<io::WorkerLoop*> loops;
+    std::vector<serving::WorkerLoop*> loops;
     for (auto& worker : workers_) loops.push_back(&worker->loop);
     std::vector<io::Link::Gate> gates;
     if (link_context_)
-      link_mailbox_ = std::make_unique<io::Mailbox<LinkCommand>>(
+      link_mailbox_ = std::make_unique<serving::Mailbox<LinkCommand>>(
           *link_context_, kLinkMailboxBytes, [this](std::vector<LinkCommand>& commands) { link_->push(0, commands); });
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       WorkerUnit& worker = *workers_[i];
       worker.loop.set_peers(loops);
       if (!link_context_) {
-        worker.loop.set_link(*link_);
+        worker.link.set_port(*link_);
         gates.emplace_back([&worker](std::vector<WorkerEvent>& events) {
-          worker.loop.on_link_events(events);
+          worker.link.on_events(events);
           return true;
         });
         continue;
       }
-      worker.link_port = std::make_unique<MailboxLinkPort>(*link_mailbox_, worker.loop);
-      worker.loop.set_link(*worker.link_port);
-      worker.mailbox = std::make_unique<io::Mailbox<WorkerEvent>>(
+      worker.link_port = std::make_unique<MailboxLinkPort>(*link_mailbox_, worker.context, worker.link);
+      worker.link.set_port(*worker.link_port);
+      worker.mailbox = std::make_unique<serving::Mailbox<WorkerEvent>>(
           worker.context, kWorkerMailboxBytes,
-          [&worker](std::vector<WorkerEvent>& events) { worker.loop.on_link_events(events); });
+          [&worker](std::vector<WorkerEvent>& events) { worker.link.on_events(events); });
       gates.emplace_back(
           [this, &worker, on_room = std::function<void()>([this, i] { link_->on_worker_room(i); })](
               std::vector<WorkerEvent>& events) { return worker.mailbox->push(events, *link_context_, on_room); });
@@ -288,10 +288,10 @@ class Gateway {
   Logger& logger_;
   gateway::Authenticator authenticator_;
   std::shared_ptr<const gateway::PermissionPolicy> policy_;
-  io::SystemRandom link_random_;
+  serving::SystemRandom link_random_;
   gateway::Bridge bridge_;
   std::unique_ptr<asio::io_context> link_context_;  // none with one worker: the link then shares its loop
-  std::unique_ptr<io::Mailbox<LinkCommand>> link_mailbox_;
+  std::unique_ptr<serving::Mailbox<LinkCommand>> link_mailbox_;
   std::vector<std::unique_ptr<WorkerUnit>> workers_;
   std::unique_ptr<io::Link> link_;
   std::thread link_thread_;
@@ -309,10 +309,10 @@ void raise_descriptor_limit() {
 }
 
 /// What a newcomer needs next, on standard output.
-void print_welcome(const Config& config, const io::ListeningSockets& sockets, std::uint16_t broker_port) {
+void print_welcome(const Config& config, const serving::ListeningSockets& sockets, std::uint16_t broker_port) {
   const std::string url = fmt::format("http://localhost:{}", sockets.port());
   const std::string token = make_token({.subject = "dev", .role = "admin", .lifetime = std::chrono::hours(24)}, config,
-                                       io::read_clocks().wall);
+                                       serving::read_clocks().wall);
   const std::string broker = config.managed_broker() ? "127.0.0.1" : config.mqtt_host;
   fmt::print(
       "\n  famemely-mqtt {}\n\n  Clients   io('{}/mqtt', {{ auth: {{ token }} }})\n  Health    {}/mqtt/health\n"
@@ -374,7 +374,7 @@ int run(const Config& config, AdjustableLogger& logger, const std::function<Resu
   raise_descriptor_limit();
   asio::io_context main_loop(1);
 
-  auto sockets = io::ListeningSockets::open(config.host, config.port, config.workers);
+  auto sockets = serving::ListeningSockets::open(config.host, config.port, config.workers);
   if (!sockets) {
     logger.error("can't listen", {{"error", sockets.error()}});
     return 1;

@@ -604,5 +604,46 @@ TEST(SocketIoServer, UsesNoGenerationOfASocketTwice) {
   EXPECT_EQ(bench.server.sid(first), "");
 }
 
+TEST(SocketIoServer, AsksTheApplicationAboutEveryNamespaceThatIsDynamic) {
+  Options options;
+  options.dynamic_namespaces = true;
+  Bench bench(options);
+  bench.open(1);
+  bench.text(1, "40/orders-7,{\"a\":1}");
+  EXPECT_THAT(bench.diary, ElementsAre("connect /orders-7{\"a\":1}"));
+  bench.diary.clear();
+  bench.text(1, "42/orders-7,[\"hi\"]");
+  EXPECT_THAT(bench.diary, testing::SizeIs(1));
+}
+
+TEST(SocketIoServer, BoundsTheSocketsOfAConnectionWhereNamespacesAreDynamic) {
+  Options options;
+  options.dynamic_namespaces = true;
+  Bench bench(options);
+  bench.open(1);
+  for (int i = 0; i < 100; ++i) bench.text(1, "40/n" + std::to_string(i) + ",");
+  bench.received(1).clear();
+  bench.text(1, "40/one-more,");
+  EXPECT_THAT(bench.received(1), ElementsAre("44/one-more,{\"message\":\"Invalid namespace\"}"));
+  bench.text(1, "41/n5,");
+  bench.received(1).clear();
+  bench.text(1, "40/one-more,");
+  EXPECT_THAT(bench.received(1), ElementsAre(testing::StartsWith("40/one-more,{\"sid\"")));
+}
+
+TEST(SocketIoServer, ForgetsAnAcknowledgementThatIsNotWaitedForAnyLonger) {
+  Bench bench;
+  bench.join(1);
+  const SocketId socket = bench.server.sockets().front();
+  EXPECT_FALSE(bench.server.expect_ack(socket, 5));
+  EXPECT_TRUE(bench.server.expect_ack(socket, kSharedAckIds + 5));
+  EXPECT_TRUE(bench.server.expect_ack(socket, kSharedAckIds + 6));
+  bench.server.forget_ack(socket, kSharedAckIds + 5);
+  bench.text(1, "43/mqtt," + std::to_string(kSharedAckIds + 5) + "[]");
+  EXPECT_THAT(bench.diary, IsEmpty());
+  bench.text(1, "43/mqtt," + std::to_string(kSharedAckIds + 6) + "[]");
+  EXPECT_THAT(bench.diary, testing::SizeIs(1));
+}
+
 }  // namespace
 }  // namespace famemely::socketio
