@@ -91,14 +91,19 @@ void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now
 }
 
 void SocketEvents::on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn) {
-  const auto found = recovering_.extract(outcome.request);
-  if (outcome.recovered)
-    welcome(outcome.socket, "client recovered", found.mapped(), turn);
-  else
-    accept(outcome.socket, found.mapped(), true, turn);
+  const auto newcomer = recovering_.extract(outcome.request);
+  switch (outcome.fate) {
+    case gateway::RecoverOutcome::Fate::recovered:
+      return welcome(outcome.socket, "client recovered", newcomer.mapped(), turn);
+    case gateway::RecoverOutcome::Fate::new_session:
+      return accept(outcome.socket, newcomer.mapped(), true, turn);
+    case gateway::RecoverOutcome::Fate::gone:
+      return;
+  }
 }
 
 void SocketEvents::accept(socketio::SocketId socket, const Newcomer& newcomer, bool recoverable, Turn turn) {
+  if (!server_.transport(socket)) return;  // its connection has ended, which is about to be told
   const auto pid = recoverable ? worker_.make_pid() : std::nullopt;
   server_.accept(socket, turn.now, turn.effects, {.pid = pid});
   worker_.add_client(socket, newcomer.signed_in.identity, newcomer.signed_in.permissions, pid);
@@ -106,12 +111,14 @@ void SocketEvents::accept(socketio::SocketId socket, const Newcomer& newcomer, b
 }
 
 void SocketEvents::welcome(socketio::SocketId socket, std::string_view log_event, const Newcomer& newcomer, Turn turn) {
+  const auto transport = server_.transport(socket);
+  if (!transport) return;
   emit(socket, kStatus, status_json(worker_.link_status()), turn);
   if (logger_.enabled(LogLevel::info))
     logger_.info(log_event, {{"socket", server_.sid(socket)},
                              {"user", newcomer.signed_in.identity->user_id},
                              {"remote", newcomer.remote_address},
-                             {"transport", socketio::to_string(*server_.transport(socket))}});
+                             {"transport", socketio::to_string(*transport)}});
 }
 
 void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now now) {
@@ -283,6 +290,8 @@ bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio
   if (found == askers_.end()) return false;
   const Asker asker = std::move(found->second);
   askers_.erase(found);
+  // Of an unfinished subscription nobody is told now: a session that is kept takes it up again.
+  if (!worker_.find(asker.socket) && !std::holds_alternative<gateway::PublishOutcome>(outcome)) return true;
   if (gateway::Client* client = worker_.find(asker.socket)) --client->unanswered;
 
   if (const auto* subscribed = std::get_if<gateway::SubscribeOutcome>(&outcome)) {

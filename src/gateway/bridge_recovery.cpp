@@ -47,15 +47,18 @@ void Bridge::on_recovery_reply(RecoveryReply& reply, Now now) {
                           : std::nullopt;
   if (missed) {
     for (const Delivery* delivery : *missed) recovered.missed.push_back(*delivery);
-    for (const MessageInterest& interest : reply.interests)
-      if (filters_.contains(interest.audience))
-        recovered.granted.push_back(filters_.hold(interest.audience, pending.asker.worker, 0));
+    for (const Subscription& own : reply.session->subscriptions)
+      if (filters_.contains(own.filter_id))
+        recovered.granted.push_back(filters_.hold(own.filter_id, pending.asker.worker, own.qos));
+    // The user's own are on their way to the worker, but may have to wait for the broker: the session must not.
+    users_.bring(reply.session->user_id, pending.asker.worker, reply.interests);
+    for (auto& [worker, event] : std::exchange(users_.events(), {})) queue(worker, std::move(event));
     recovered.session = std::move(reply.session);
     recovered.interests = std::move(reply.interests);
   }
   if (recovered.session && pending.asker.worker != pending.pid.owner())
     moved_sessions_.insert_or_assign(pending.pid, pending.asker.worker);
-  else
+  else if (!reply.still_here)
     moved_sessions_.erase(pending.pid);
   queue(pending.asker.worker, std::move(recovered));
 

@@ -21,6 +21,10 @@ void OwnEvents::add(Event event, const Limits& limits) {
   bytes_ += event.frame.size() + kEventOverhead;
   const Instant now = event.at;
   events_.push_back(std::move(event));
+  trim(now, limits);
+}
+
+void OwnEvents::trim(Instant now, const Limits& limits) {
   // The newest of those past their time stays: a client that was sent nothing since has its offset.
   while (kept().size() > 1 && (kept()[1].at + limits.window < now || bytes_ > limits.bytes_max)) drop_first();
   if (first_ > 16 && first_ > events_.size() / 2) {
@@ -43,9 +47,12 @@ std::optional<MessageSequence> OwnEvents::seen(std::string_view offset) {
     seen_ = 0;
     return sequence;
   }
-  const auto found = std::ranges::find(kept(), offset, &Event::offset);
-  if (found == kept().end()) return std::nullopt;
-  for (auto count = found - kept().begin(); count > 0; --count) drop_first();
+  // The last one: two fetches for the same filter bring the same offsets.
+  const std::span<const Event> events = kept();
+  const auto found =
+      std::find_if(events.rbegin(), events.rend(), [&](const Event& event) { return event.offset == offset; });
+  if (found == events.rend()) return std::nullopt;
+  for (auto count = events.rend() - found - 1; count > 0; --count) drop_first();
   seen_ = 1;
   return kept().front().after;
 }

@@ -28,6 +28,7 @@ class OwnEvents {
     MessageSequence after;  // the last live message before it
     socketio::Frame frame;
     Instant at;
+    FilterId filter = 0;  // a retained message: whose it is
   };
 
   struct Limits {
@@ -37,6 +38,8 @@ class OwnEvents {
 
   /// `after` is never less than before.
   void add(Event event, const Limits& limits);
+  /// Drops what is past its time or the bound, but for the newest.
+  void trim(Instant now, const Limits& limits);
   /// Drops what the client has seen by this offset, and tells the last live message that it saw; nothing if the offset
   /// is unknown, or something after it is not kept any more. The event of the offset itself stays, as a mark.
   [[nodiscard]] std::optional<MessageSequence> seen(std::string_view offset);

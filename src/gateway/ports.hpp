@@ -206,6 +206,7 @@ struct RecoveryReply {
   std::shared_ptr<KeptSession> session;    // nothing: there is none that could be given
   std::vector<MessageInterest> interests;  // the filters that it holds, and what it has heard of each
   MessageSequence seen = 0;                // the last message that the client saw
+  bool still_here = false;                 // it is another user's, and stays
 };
 /// A session that has moved is over.
 struct SessionOverCommand {

@@ -22,6 +22,8 @@ class Replays {
   void add(ClientSlot client, FilterId filter, std::shared_ptr<const RetainedList> list, MessageSequence joined_at);
   /// The next message for the client, or nothing if there is none (any more).
   [[nodiscard]] const RetainedMessage* next(ClientSlot client);
+  /// The filter for which that one was fetched.
+  [[nodiscard]] FilterId filter(ClientSlot client) const { return replays_.at(client).front().filter; }
   /// The one that `next` gave is queued.
   void pop(ClientSlot client);
   /// The client is given a live message that makes older ones of the topic old, or perhaps does.

@@ -44,6 +44,11 @@ Granted UpstreamFilters::grant(FilterId id, Filter& filter, WorkerIndex worker, 
   return {id, std::min(qos, filter.qos_granted), last_grant_, last_message_};
 }
 
+std::optional<FilterId> UpstreamFilters::find(const std::string& text) const {
+  const auto found = by_text_.find(text);
+  return found == by_text_.end() ? std::nullopt : std::optional(found->second);
+}
+
 Granted UpstreamFilters::hold(FilterId id, WorkerIndex worker, std::uint8_t qos) {
   return grant(id, filters_.at(id), worker, qos);
 }

@@ -108,6 +108,7 @@ class UpstreamFilters {
 
   [[nodiscard]] const mqtt::TopicFilter& filter(FilterId id) const { return filters_.at(id).filter; }
   [[nodiscard]] bool contains(FilterId id) const { return filters_.contains(id); }
+  [[nodiscard]] std::optional<FilterId> find(const std::string& text) const;
   [[nodiscard]] std::uint32_t number(FilterId id) const { return filters_.at(id).number; }
   [[nodiscard]] std::uint8_t qos_to_ask(FilterId id) const { return filters_.at(id).qos_asked; }
   [[nodiscard]] Actions& actions() { return actions_; }

@@ -52,6 +52,16 @@ void UserSubscriptions::on_presence(const UserPresenceCommand& command, bool con
     ask({command.user_id, subscription->filter, subscription->qos, command.worker, std::nullopt}, kNever, connected);
 }
 
+void UserSubscriptions::bring(const std::string& user_id, WorkerIndex worker, std::span<const MessageInterest> heard) {
+  const auto user = users_.find(user_id);
+  if (user == users_.end()) return;
+  for (const auto& [text, held] : user->second.held) {
+    const auto id = filters_.find(text);
+    if (!id || std::ranges::count(heard, *id, &MessageInterest::audience) == 0) continue;
+    events_.emplace_back(worker, UserSubscribed{held, filters_.hold(*id, worker, held->qos)});
+  }
+}
+
 void UserSubscriptions::on_answer(const SubscribeAnswer& answer, WallTime now, bool connected) {
   const auto found = questions_.find(answer.request);
   if (found == questions_.end()) return;

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -24,6 +25,9 @@ class UserSubscriptions {
   void subscribe(const UserSubscribeCommand& command, Instant now, bool connected);
   void unsubscribe(const UserUnsubscribeCommand& command);
   void on_presence(const UserPresenceCommand& command, bool connected);
+  /// A session of the user comes to this worker, which may not hold the user's filters yet: it does from now on, those
+  /// of them that the session had heard.
+  void bring(const std::string& user_id, WorkerIndex worker, std::span<const MessageInterest> heard);
   /// What the link itself (kLink) had asked of the filters.
   void on_answer(const SubscribeAnswer& answer, WallTime now, bool connected);
 

@@ -39,6 +39,7 @@ void Worker::add_client(socketio::SocketId socket, std::shared_ptr<const Identit
                   .identity = std::move(identity),
                   .permissions = std::move(permissions),
                   .subscriptions = {},
+                  .sid = socketio::Sid::parse(server_.sid(socket)),
                   .pid = pid};
   ++client_count_;
   if (pid) sessions_[*pid] = {socket, nullptr};
@@ -203,7 +204,10 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
   if (Client* client = find(ask.socket)) {
     --client->asks;
     if (!answer.outcome) {
-      outcomes_.push_back(SubscribeOutcome{answer.request, failure(std::move(answer.outcome.error()))});
+      if (late_asks_.contains(answer.request))
+        outcomes_.push_back(SubscriptionLost{ask.socket, ask.filter, std::move(answer.outcome.error())});
+      else
+        outcomes_.push_back(SubscribeOutcome{answer.request, failure(std::move(answer.outcome.error()))});
     } else {
       const std::uint8_t qos = std::min(ask.qos, answer.outcome->qos);
       auto existing = std::ranges::find(client->subscriptions, ask.filter, &Subscription::filter);
@@ -227,6 +231,11 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
         error = Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", ask.filter.text())};
       outcomes_.push_back(UnsubscribeOutcome{request, std::move(error)});
     }
+  } else {
+    // Nobody is told; whoever keeps a note of the requests is done with them.
+    const Error gone{ErrorCode::unavailable, "The socket is gone"};
+    outcomes_.push_back(SubscribeOutcome{answer.request, failure(gone)});
+    for (const RequestId request : ask.then_unsubscribe) outcomes_.push_back(UnsubscribeOutcome{request, gone});
   }
   late_asks_.erase(answer.request);
   release_unheld(ask.filter);
@@ -333,11 +342,11 @@ void Worker::emit_or_close(socketio::SocketId socket, std::string_view event, st
   if (KeptSession* session = kept_session_of(socket)) {
     const std::string offset = next_own_offset();
     socketio::append_offset(args_json, offset);
-    const std::size_t before = session->own_events.bytes();
+    session_bytes_ -= session->own_events.bytes();
     session->own_events.add(
         {offset, last_message_, socketio::make_event_frame(kNamespace, event, args_json), now.instant},
-        {options_.recovery_window, options_.recovery_bytes});
-    session_bytes_ += session->own_events.bytes() - before;
+        own_event_limits());
+    session_bytes_ += session->own_events.bytes();
   }
 }
 
@@ -347,18 +356,16 @@ void Worker::emit_own(Client& client, std::string_view event, std::string args_j
   if (client.pid) socketio::append_offset(args_json, offset = next_own_offset());
   const socketio::Frame frame = socketio::make_event_frame(kNamespace, event, args_json);
   // Noted first: if the queue is full, this is what the client comes back for.
-  if (client.pid) note_own_event(client, std::move(offset), frame, now.instant);
+  if (client.pid) note_own_event(client, {std::move(offset), last_message_, frame, now.instant});
   if (server_.emit(client.socket, frame) != socketio::EmitResult::full) return;
   ++counters_.slow_consumers;
   server_.close_transport(client.socket, socketio::DisconnectReason::slow_consumer, now, effects);
 }
 
-void Worker::note_own_event(Client& client, std::string offset, const socketio::Frame& frame, Instant now) {
-  const std::size_t before = client.own_events.bytes();
-  client.own_events.add({std::move(offset), last_message_, frame, now},
-                        {options_.recovery_window, options_.recovery_bytes});
-  session_bytes_ += client.own_events.bytes() - before;
-  keep_within_bounds(&client);
+void Worker::note_own_event(Client& client, OwnEvents::Event event) {
+  const Instant now = event.at;
+  change_own_events(client, [&](OwnEvents& events) { events.add(std::move(event), own_event_limits()); });
+  keep_within_bounds(&client, now);
 }
 
 /// No other worker makes the same one, so it stays clear when the session moves.
@@ -397,7 +404,8 @@ void Worker::go_on_with_replay(socketio::SocketId socket, Instant now) {
     switch (server_.emit(socket, strip ? socketio::without_offset(message->frame) : message->frame)) {
       case socketio::EmitResult::queued:
         ++counters_.messages_out;
-        if (client.pid) note_own_event(client, message->offset, message->frame, now);
+        if (client.pid)
+          note_own_event(client, {message->offset, last_message_, message->frame, now, replays_.filter(socket.slot)});
         break;
       case socketio::EmitResult::full:
         if (queued > 0) return server_.tell_when_drained(socket);

@@ -45,6 +45,7 @@ struct Client {
   std::uint32_t asks = 0;              // subscriptions not answered yet
   std::uint32_t unanswered = 0;        // requests that the client waits for an answer to
   std::uint64_t dropped = 0;           // QoS 0 messages that found its queue full, not yet told
+  std::optional<socketio::Sid> sid{};  // what the client knows itself by
   std::optional<socketio::Sid> pid{};  // by which its session is asked for again; nothing: it can't be
   OwnEvents own_events{};
 
@@ -85,9 +86,15 @@ struct SubscriptionRevoked {
 };
 /// What became of a client that wanted its session back.
 struct RecoverOutcome {
+  enum class Fate : std::uint8_t {
+    recovered,    // and accepted
+    new_session,  // to be accepted as a new one
+    gone,         // it has left meanwhile
+  };
+
   RequestId request;
   socketio::SocketId socket;
-  bool recovered;  // and accepted; else it is to be accepted as a new one
+  Fate fate;
 };
 /// A subscribe that had no answer when the connection dropped has succeeded after the recovery.
 struct LateSubscribeOutcome {
@@ -216,7 +223,10 @@ class Worker {
   /// The frame for a receiver at this quality of service, with or without the offset.
   const socketio::Frame& frame_for(const Delivery& delivery, std::uint8_t qos, bool offset);
   void emit_own(Client& client, std::string_view event, std::string args_json, Now now, socketio::Effects& effects);
-  void note_own_event(Client& client, std::string offset, const socketio::Frame& frame, Instant now);
+  void note_own_event(Client& client, OwnEvents::Event event);
+  [[nodiscard]] OwnEvents::Limits own_event_limits() const {
+    return {options_.recovery_window, options_.recovery_bytes};
+  }
   [[nodiscard]] std::string next_own_offset();
   void on_subscribe_answer(SubscribeAnswer& answer, Now now);
   void note_grant(const Granted& granted);
@@ -257,7 +267,13 @@ class Worker {
                                                            const std::vector<Delivery>& deliveries);
   void on_filter_lost_to_kept(const FilterLost& lost);
   [[nodiscard]] KeptSession* kept_session_of(socketio::SocketId socket);
-  void keep_within_bounds(Client* adding);
+  void keep_within_bounds(Client* adding, Instant now);
+  template <typename Change>
+  void change_own_events(Client& client, Change&& change) {
+    session_bytes_ -= client.own_events.bytes();
+    change(client.own_events);
+    session_bytes_ += client.own_events.bytes();
+  }
 
   // What administrators see and do (worker_sockets.cpp).
   void list_sockets(Survey& part);
@@ -285,6 +301,8 @@ class Worker {
   std::multimap<Instant, socketio::Sid> kept_until_;
   std::unordered_map<std::uint64_t, socketio::Sid> away_sockets_;  // sockets that are gone, and their sessions
   std::size_t session_bytes_ = 0;                                  // of own events and kept sessions
+  Instant next_trim_{};                                            // of live clients' own events
+  Instant next_sharing_{};                                         // of the bound among them
   std::uint64_t own_offsets_ = 0;
   std::unordered_set<RequestId> awaited_;  // publishes, and what is asked of the link for users
   RequestId last_request_ = 0;

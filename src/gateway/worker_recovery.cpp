@@ -3,7 +3,10 @@
 /// A session that is kept holds its filters, so that the link goes on noting the messages for it; it is a member of
 /// nothing, so it costs the messages nothing. Whoever wants it back asks the link, which asks the worker that has it.
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "gateway/message_event.hpp"
@@ -12,7 +15,11 @@
 namespace famemely::gateway {
 namespace {
 
+/// What a subscription takes besides its filter's text.
 constexpr std::size_t kSubscriptionBytes = 256;
+/// What a session takes besides what it holds.
+constexpr std::size_t kSessionBytes = 512;
+constexpr std::chrono::seconds kSharingInterval{1};
 
 std::uint64_t key_of(socketio::SocketId socket) { return std::uint64_t{socket.slot} << 32 | socket.generation; }
 
@@ -22,7 +29,12 @@ bool concerns(const Delivery& delivery, FilterId filter, MessageSequence joined_
 
 }  // namespace
 
-std::size_t KeptSession::bytes() const { return own_events.bytes() + 512 + subscriptions.size() * kSubscriptionBytes; }
+std::size_t KeptSession::bytes() const {
+  std::size_t bytes = kSessionBytes + own_events.bytes();
+  for (const Subscription& subscription : subscriptions)
+    bytes += kSubscriptionBytes + subscription.filter.text().size();
+  return bytes;
+}
 
 std::optional<socketio::Sid> Worker::make_pid() {
   if (options_.recovery_window == Duration::zero()) return std::nullopt;
@@ -40,7 +52,7 @@ void Worker::keep_session(socketio::SocketId socket, const socketio::Sid& sid, N
   away_sockets_.emplace(key_of(socket), session->pid);
   session->socket = socket;
   store(std::move(session));
-  keep_within_bounds(nullptr);
+  keep_within_bounds(nullptr, now.instant);
 }
 
 /// The client is gone from the worker after this; its filters and its user stay until `release_filters`.
@@ -119,19 +131,35 @@ void Worker::end_session(const socketio::Sid& pid) {
   if (pid.owner() != options_.index) commands_.push_back(SessionOverCommand{pid});
 }
 
-void Worker::keep_within_bounds(Client* adding) {
+/// Over the bound, first the sockets that are here and were sent much lose what they probably have seen; then sessions
+/// end, those whose time is nearly over first.
+void Worker::keep_within_bounds(Client* adding, Instant now) {
+  if (session_bytes_ <= options_.recovery_bytes_total) return;
+  const auto forget = [](OwnEvents& events) { events.clear(); };
+  if (now >= next_sharing_) {
+    next_sharing_ = now + kSharingInterval;
+    const std::size_t share = options_.recovery_bytes_total / (client_count_ + kept_until_.size() + 1);
+    for_each_client([&](Client& client) {
+      if (client.own_events.bytes() > share) change_own_events(client, forget);
+    });
+  }
+  if (session_bytes_ > options_.recovery_bytes_total && adding) change_own_events(*adding, forget);
   while (session_bytes_ > options_.recovery_bytes_total && !kept_until_.empty()) end_kept(kept_until_.begin()->second);
-  if (session_bytes_ <= options_.recovery_bytes_total || !adding) return;
-  session_bytes_ -= adding->own_events.bytes();
-  adding->own_events.clear();
-  session_bytes_ += adding->own_events.bytes();
 }
 
 void Worker::on_timer(Now now) {
   while (!kept_until_.empty() && kept_until_.begin()->first <= now.instant) end_kept(kept_until_.begin()->second);
+  if (client_count_ == 0 || now.instant < next_trim_) return;
+  next_trim_ = now.instant + options_.recovery_window / 2 + kSharingInterval;
+  for_each_client([&](Client& client) {
+    change_own_events(client, [&](OwnEvents& events) { events.trim(now.instant, own_event_limits()); });
+  });
 }
 
-Instant Worker::next_deadline() const { return kept_until_.empty() ? kNever : kept_until_.begin()->first; }
+Instant Worker::next_deadline() const {
+  const Instant trim = client_count_ == 0 || options_.recovery_window == Duration::zero() ? kNever : next_trim_;
+  return kept_until_.empty() ? trim : std::min(trim, kept_until_.begin()->first);
+}
 
 KeptSession* Worker::kept_session_of(socketio::SocketId socket) {
   const auto away = away_sockets_.find(key_of(socket));
@@ -146,7 +174,7 @@ void Worker::on_filter_lost_to_kept(const FilterLost& lost) {
     if (found == subscriptions.end()) continue;
     const mqtt::TopicFilter filter = found->filter;
     subscriptions.erase(found);
-    session_bytes_ -= kSubscriptionBytes;
+    session_bytes_ -= kSubscriptionBytes + filter.text().size();
     place.kept->lost.emplace_back(filter, lost.error);
     unkeep_filter(filter);
   }
@@ -175,11 +203,16 @@ void Worker::on_recovery_question(const RecoveryQuestion& question, Now now, soc
   if (found == sessions_.end()) {
     // It is over, or never was.
   } else if (found->second.kept) {
-    if (found->second.kept->user_id == question.user_id) session = take_kept(question.wanted.pid);
-  } else if (Client& client = *find(found->second.socket); client.identity->user_id == question.user_id) {
+    if (found->second.kept->user_id == question.user_id)
+      session = take_kept(question.wanted.pid);
+    else
+      reply.still_here = true;
+  } else if (Client& client = *find(found->second.socket); client.identity->user_id != question.user_id) {
+    reply.still_here = true;
+  } else {
     // The old connection is dead, and only its client knows it yet; or it is another's who has stolen the id.
     evicted = client.socket;
-    session = take_session(client, *socketio::Sid::parse(server_.sid(client.socket)));
+    session = take_session(client, *client.sid);
     session->deadline = now.instant + options_.recovery_window;
     sessions_.erase(found);
   }
@@ -220,10 +253,9 @@ void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effe
   const bool waits = server_.transport(ask.socket).has_value();
   if (!recovered.session) {
     // A client that waits becomes a new one of the user's in this turn.
-    if (waits)
-      outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket, false});
-    else
-      forget_user_if_gone(user_id);
+    outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket,
+                                       waits ? RecoverOutcome::Fate::new_session : RecoverOutcome::Fate::gone});
+    if (!waits) forget_user_if_gone(user_id);
     return;
   }
   KeptSession& session = *recovered.session;
@@ -242,8 +274,9 @@ void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effe
   if (waits) {
     restore(recovered, ask, now, effects);
   } else {
+    outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket, RecoverOutcome::Fate::gone});
     store(std::move(recovered.session));  // gone again before it was here
-    keep_within_bounds(nullptr);
+    keep_within_bounds(nullptr, now.instant);
   }
 }
 
@@ -258,12 +291,13 @@ void Worker::restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::E
                   .permissions = std::move(ask.permissions),
                   .subscriptions = {},
                   .dropped = session.dropped,
+                  .sid = session.sid,
                   .pid = session.pid,
                   .own_events = std::move(session.own_events)};
   ++client_count_;
   session_bytes_ += client.own_events.bytes();
   sessions_[session.pid] = {.socket = socket, .kept = nullptr};
-  outcomes_.push_back(RecoverOutcome{recovered.request, socket, true});
+  outcomes_.push_back(RecoverOutcome{recovered.request, socket, RecoverOutcome::Fate::recovered});
   for (auto& [filter, error] : session.lost) outcomes_.push_back(SubscriptionLost{socket, filter, error});
   for (const Subscription& subscription : session.subscriptions) {
     if (client.permissions->decide_subscribe(subscription.filter))
@@ -279,15 +313,25 @@ void Worker::restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::E
   counters_.messages_out += missed.size();
   server_.accept(socket, now, effects, {.sid = session.sid, .pid = session.pid, .missed = missed});
 
+  std::erase_if(session.replays,
+                [&](const Replays::Replay& replay) { return !index_.is_member(replay.filter, socket.slot); });
   replays_.give(socket.slot, std::move(session.replays));
   for (const Delivery& delivery : recovered.missed)
     if (delivery.overtaking != Overtaking::no && !replays_.empty())
       replays_.on_live_message(socket.slot, delivery.matched->topic, delivery.sequence, delivery.overtaking);
   for (const KeptSession::UnansweredRetained& wanted : session.unanswered_retained)
     if (index_.is_member(wanted.filter, socket.slot)) ask_retained(socket, wanted.filter, wanted.joined_at);
-  for (const KeptSession::UnansweredSubscribe& wanted : session.unanswered_subscribes)
-    if (client.permissions->decide_subscribe(wanted.filter))
+  for (const KeptSession::UnansweredSubscribe& wanted : session.unanswered_subscribes) {
+    if (!client.permissions->decide_subscribe(wanted.filter))
+      outcomes_.push_back(SubscriptionLost{
+          socket, wanted.filter,
+          Error{ErrorCode::forbidden, fmt::format("Not authorized to subscribe to {}", wanted.filter.text())}});
+    else if (client.subscriptions.size() + client.asks >= options_.subscriptions_per_socket_max)
+      outcomes_.push_back(
+          SubscriptionLost{socket, wanted.filter, Error{ErrorCode::too_many_requests, "Too many subscriptions"}});
+    else
       late_asks_.insert(subscribe(socket, wanted.filter, wanted.qos));
+  }
   release_filters(session);
   if (client.dropped > 0) server_.tell_when_drained(socket);
   go_on_with_replay(socket, now.instant);
@@ -298,8 +342,12 @@ std::vector<socketio::Frame> Worker::missed_frames(const Client& client, const s
   std::vector<socketio::Frame> frames;
   const auto own = client.own_events.missed();
   auto next_own = own.begin();
+  const auto add_own = [&](const OwnEvents::Event& event) {
+    // A retained message of a filter that it has no right to any more stays away.
+    if (event.filter == 0 || index_.is_member(event.filter, client.socket.slot)) frames.push_back(event.frame);
+  };
   for (const Delivery& delivery : deliveries) {
-    for (; next_own != own.end() && next_own->after < delivery.sequence; ++next_own) frames.push_back(next_own->frame);
+    for (; next_own != own.end() && next_own->after < delivery.sequence; ++next_own) add_own(*next_own);
     std::optional<std::uint8_t> qos;
     for (const Subscription& subscription : client.subscriptions)
       if (concerns(delivery, subscription.filter_id, subscription.joined_at))
@@ -313,7 +361,7 @@ std::vector<socketio::Frame> Worker::missed_frames(const Client& client, const s
     frames.push_back(*qos == delivery.qos ? delivery.frame : frame_for(delivery, *qos, true));
     for (socketio::Frame& frame : variants_) frame = {};
   }
-  for (; next_own != own.end(); ++next_own) frames.push_back(next_own->frame);
+  for (; next_own != own.end(); ++next_own) add_own(*next_own);
   return frames;
 }
 

@@ -52,6 +52,8 @@ bool Worker::disconnect_here(const DisconnectWanted& wanted, Now now, socketio::
     if (server_.sid(client.socket) == wanted.sid) found = client.socket;
   });
   if (!found) return false;
+  Client& client = *find(*found);
+  if (client.pid) end_session(*std::exchange(client.pid, std::nullopt));  // nobody gets that back
   if (!wanted.close_connection) {
     server_.disconnect(*found, now, effects);
     return true;

@@ -108,6 +108,13 @@ void Worker::on_user_subscribed(const UserSubscribed& subscribed) {
     UserHere& user = found->second;
     const auto known = std::ranges::find_if(
         user.subscriptions, [&](const UserHere::Held& held) { return held.subscription->filter == filter; });
+    // Only a question whether the broker still has it: nothing has changed for those who are here.
+    if (known != user.subscriptions.end() && known->subscription == subscribed.subscription && known->filter == id)
+      return;
+    if (user.away > 0)  // for when they are back
+      for (auto& [pid, place] : sessions_)
+        if (place.kept && place.kept->user_id == subscribed.subscription->user_id)
+          place.kept->unanswered_retained.push_back({id, last_message_});
     if (known == user.subscriptions.end()) {
       user.subscriptions.push_back({subscribed.subscription, id, subscribed.granted.after});
       keep_filter(filter, id);

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  ask, brokerClient, connect, eventually, makeClient, once, rawClient, rest, sleep, startBoth, startProxy, subscribe,
-  token, untilMessages,
+  ask, brokerClient, connect, eventually, makeClient, once, rawClient, rest, sleep, startBoth, startBroker,
+  startGateway, startProxy, subscribe, token, untilMessages, untilReady,
 } from './harness.mjs';
 
 const payloads = (socket) => socket.messages.map(({ payload }) => payload);
@@ -503,4 +503,112 @@ test('a slow consumer is closed, comes back and has missed nothing', async (t) =
     // The kernel held more than RECOVERY_BYTES: then it is told so, by a new session.
     assert.ok(sent * 20_000 > 1_000_000);
   }
+});
+
+test('what the user holds by REST comes back too while the broker is asked about it', async (t) => {
+  // The broker leaves SUBSCRIBEs without an answer for a while: it is frozen.
+  const broker = await startBroker(t);
+  const wire = await startProxy(t, broker.port);
+  const gateway = await startGateway(t, { broker: { port: wire.port }, env: { WORKERS: '4' } });
+  await untilReady(gateway);
+  const proxy = await startProxy(t, gateway.port);
+  const other = await brokerClient(t, broker);
+  for (const round of numbers(1, 6)) {
+    const bearer = token({ sub: `rest-${round}` });
+    const topic = `asked/again/${round}`;
+    const socket = await connectThrough(t, proxy, { auth: { token: bearer } });
+    const more = await connect(t, gateway, { auth: { token: token({ sub: `other-${round}` }) } });
+    assert.equal((await rest(gateway, 'POST', '/mqtt/subscribe', { topic, qos: 0 }, { token: bearer })).status, 201);
+    await cutWhile(proxy, socket, async () => {
+      for (const n of numbers(1, 5)) await other.publishAsync(topic, String(n), { qos: 0 });
+      await sleep(100);
+      wire.freeze();
+      // Another quality of service: a SUBSCRIBE of the filter that the broker has is on its way.
+      more.emit('mqtt:subscribe', { topic, qos: 1 });
+      await sleep(30);
+    });
+    await comesBack(socket);
+    await sleep(50);
+    wire.thaw();
+    await untilMessages(socket, 5);
+    await sleep(50);
+    assert.deepEqual(payloads(socket), numbers(1, 5));
+    assert.deepEqual(socket.recoveries, [true]);
+    socket.disconnect();
+    more.disconnect();
+  }
+});
+
+test('a retained replay does not go on without the right to it', async (t) => {
+  const { broker, gateway } = await startBoth(t, { env: { CLIENT_QUEUE: '20KB' } });
+  const proxy = await startProxy(t, gateway.port);
+  const other = await brokerClient(t, broker);
+  for (const n of numbers(1, 2000)) other.publish(`users/bob/${n}`, 'x'.repeat(200), { retain: true });
+  await other.publishAsync('users/bob/last', 'x', { qos: 1, retain: true });
+  let bearer = token({ app_metadata: { mqtt: { subscribe: ['users/bob/#'] } } });
+  const socket = await connectThrough(t, proxy, { auth: (give) => give({ token: bearer }) });
+  socket.emit('mqtt:subscribe', { topic: 'users/bob/#' });
+  await untilMessages(socket, 1);
+  bearer = token();
+  const unsubscribed = once(socket, 'mqtt:unsubscribed');
+  proxy.cut();
+  await comesBack(socket);
+  await unsubscribed;
+  const seen = socket.messages.length;
+  assert.ok(seen < 2000, `${seen} had been sent before`);
+  await sleep(300);
+  assert.equal(socket.messages.length, seen);
+  assert.deepEqual(socket.recoveries, [true]);
+});
+
+test('sockets that were sent much do not keep others from recovering', async (t) => {
+  const { broker, gateway } = await startBoth(t, { env: { RECOVERY_BYTES_TOTAL: '2MB', WORKERS: '1' } });
+  const proxy = await startProxy(t, gateway.port);
+  const other = await brokerClient(t, broker);
+  for (const n of numbers(1, 1000)) other.publish(`much/${n}`, 'x'.repeat(500), { retain: true });
+  await other.publishAsync('much/last', 'x', { qos: 1, retain: true });
+  for (const n of numbers(1, 8)) {
+    const greedy = await connect(t, gateway);
+    await subscribe(greedy, 'much/#');
+    await untilMessages(greedy, 1001);
+  }
+  for (const n of numbers(1, 5)) {
+    const socket = await connectThrough(t, proxy);
+    await subscribe(socket, 'modest/topic', 1);
+    await cutWhile(proxy, socket, () => other.publishAsync('modest/topic', String(n), { qos: 1 }));
+    await comesBack(socket);
+    await untilMessages(socket, 1);
+    assert.deepEqual(socket.recoveries, [true]);
+    socket.disconnect();
+  }
+});
+
+test('a subscription by REST while the only socket is away brings its retained messages', async (t) => {
+  const { broker, gateway } = await startBoth(t, { env: { WORKERS: '2' } });
+  const proxy = await startProxy(t, gateway.port);
+  const other = await brokerClient(t, broker);
+  await other.publishAsync('made/meanwhile', '1', { qos: 1, retain: true });
+  const socket = await connectThrough(t, proxy);
+  await cutWhile(proxy, socket, async () => {
+    assert.equal((await rest(gateway, 'POST', '/mqtt/subscribe', { topic: 'made/meanwhile' })).status, 201);
+  });
+  await comesBack(socket);
+  const [message] = await untilMessages(socket, 1);
+  assert.equal(message.retain, true);
+  await rest(gateway, 'DELETE', '/mqtt/unsubscribe/made%2Fmeanwhile');
+});
+
+test('a subscribe that was under way and is refused after the recovery is told so', async (t) => {
+  const { broker, gateway } = await startBoth(t);
+  const proxy = await startProxy(t, gateway.port);
+  const socket = await connectThrough(t, proxy);
+  await broker.kill();
+  await gateway.logged('broker connection failed');
+  const failed = once(socket, 'mqtt:subscribe:error', 15_000);
+  socket.emit('mqtt:subscribe', { topic: 'never/answered' });
+  await sleep(100);
+  await cutWhile(proxy, socket, () => sleep(20));
+  await comesBack(socket);
+  const { error, statusCode, topic } = await failed;
+  assert.deepEqual({ error, statusCode, topic }, { error: 'MQTT client is not connected', statusCode: 503, topic: 'never/answered' });
 });

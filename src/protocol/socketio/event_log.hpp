@@ -28,6 +28,7 @@ class EventLog {
 
   /// Bytes that an event takes besides those it is added with.
   static constexpr std::size_t kEventOverhead = 128;
+  static constexpr std::size_t kAudienceOverhead = 16;
 
   struct Limits {
     Duration window{};          // how long an event is kept
@@ -43,7 +44,7 @@ class EventLog {
 
   /// The sequence is higher than any before.
   void add(Sequence sequence, std::span<const Audience> audiences, Event event, std::size_t bytes, Instant now) {
-    bytes_ += bytes + kEventOverhead;
+    bytes_ += bytes + overhead(audiences.size());
     entries_.push_back({sequence, now, bytes, {audiences.begin(), audiences.end()}, std::move(event)});
     for (const Audience audience : audiences) audiences_[audience].sequences.push_back(sequence);
     trim(now);
@@ -96,7 +97,7 @@ class EventLog {
         found->second.sequences.pop_front();
         found->second.trimmed_through = oldest.sequence;
       }
-      bytes_ -= oldest.bytes + kEventOverhead;
+      bytes_ -= oldest.bytes + overhead(oldest.audiences.size());
       entries_.pop_front();
     }
   }
@@ -126,6 +127,10 @@ class EventLog {
 
     [[nodiscard]] Sequence sequence() const { return (*sequences)[at]; }
   };
+
+  static constexpr std::size_t overhead(std::size_t audiences) {
+    return kEventOverhead + audiences * kAudienceOverhead;
+  }
 
   [[nodiscard]] auto find(Sequence sequence) const {
     return std::ranges::lower_bound(entries_, sequence, {}, &Entry::sequence);

@@ -71,7 +71,7 @@ TEST(SocketIoEventLog, HasNothingIfSomeOfItIsPastItsTime) {
 }
 
 TEST(SocketIoEventLog, DropsTheOldestBeyondItsBytes) {
-  Log log({std::chrono::seconds(10), 3 * (10 + Log::kEventOverhead)});
+  Log log({std::chrono::seconds(10), 3 * (10 + Log::kEventOverhead + Log::kAudienceOverhead)});
   for (Log::Sequence sequence = 1; sequence <= 4; ++sequence) add(log, sequence, {7});
   EXPECT_EQ(log.size(), 3U);
   EXPECT_THAT(missed(log, {{7, 0}}), ElementsAre("nothing kept"));
@@ -96,11 +96,16 @@ TEST(SocketIoEventLog, ForgetsAnAudience) {
   EXPECT_EQ(log.bytes(), 0U);
 }
 
+constexpr std::size_t kBytesMax = 5000;
+std::size_t bytes_of(const std::set<Log::Audience>& audiences) {
+  return 10 + Log::kEventOverhead + audiences.size() * Log::kAudienceOverhead;
+}
+
 /// Against a list that keeps everything and searches it whole.
 TEST(SocketIoEventLog, AgreesWithASearchOfEverything) {
   for (unsigned seed = 1; seed <= 200; ++seed) {
     std::mt19937 chance(seed);
-    Log log({std::chrono::seconds(20), 30 * (10 + Log::kEventOverhead)});
+    Log log({std::chrono::seconds(20), kBytesMax});
     std::map<Log::Sequence, std::pair<std::set<Log::Audience>, int>> all;
     Log::Sequence last = 0;
     for (int second = 0; second < 100; ++second) {
@@ -115,9 +120,11 @@ TEST(SocketIoEventLog, AgreesWithASearchOfEverything) {
       for (Log::Audience audience = 1; audience <= 5; ++audience)
         if (chance() % 2 == 0) interests.push_back({audience, last - std::min<Log::Sequence>(last, chance() % 60)});
       std::vector<std::string> expected;
-      std::size_t position = all.size();
+      std::size_t bytes_from_here = 0;
+      for (const auto& [sequence, sent] : all) bytes_from_here += bytes_of(sent.first);
       for (const auto& [sequence, sent] : all) {
-        const bool kept = position-- <= 30 && sent.second + 20 >= second;
+        const bool kept = bytes_from_here <= kBytesMax && sent.second + 20 >= second;
+        bytes_from_here -= bytes_of(sent.first);
         const bool wanted = std::ranges::any_of(interests, [&](const Log::Interest& interest) {
           return sent.first.contains(interest.audience) && sequence > interest.after;
         });

@@ -79,12 +79,18 @@ HandshakeInfo unpack(std::string_view lines) {
 /// True if this and a CONNECT packet go out in one polling answer or one write.
 bool leaves_in_one_piece(std::span<const Frame> frames, Transport transport) {
   constexpr std::size_t kBytesMax = 16'000;
-  constexpr std::size_t kPollingFramesMax = 15;
+  constexpr std::size_t kPollingPacketsMax = 15;
   constexpr std::size_t kWebSocketFramesMax = 48;
-  if (frames.size() > (transport == Transport::polling ? kPollingFramesMax : kWebSocketFramesMax)) return false;
+  if (frames.size() > kWebSocketFramesMax) return false;
   std::size_t bytes = 0;
-  for (const Frame& frame : frames) bytes += frame.size();
-  return bytes <= kBytesMax;
+  std::size_t packets = 0;
+  for (const Frame& frame : frames) {
+    bytes += frame.size();
+    if (bytes > kBytesMax) return false;
+    for (std::string_view rest = frame.websocket_bytes(); !rest.empty(); ++packets)
+      rest.remove_prefix(websocket::first_own_frame(rest).frame_bytes);
+  }
+  return transport == Transport::websocket || packets <= kPollingPacketsMax;
 }
 
 /// The members `pid` and `offset` of a CONNECT packet's payload.
@@ -399,7 +405,8 @@ void Server::accept(SocketId id, Now now, Effects&, const Acceptance& acceptance
   const auto send_missed = [&] {
     for (const Frame& frame : acceptance.missed) engine_.send_uncounted(socket->session, frame);
   };
-  const bool arrives_whole = leaves_in_one_piece(acceptance.missed, engine_.transport(socket->session));
+  const bool arrives_whole = engine_.queued_bytes(socket->session) == 0 &&
+                             leaves_in_one_piece(acceptance.missed, engine_.transport(socket->session));
   if (arrives_whole) send_missed();
   engine_.send_anyway(socket->session, make_connect_frame(namespaces_[socket->nsp], socket->sid.text(),
                                                           acceptance.pid ? acceptance.pid->text() : std::string()));
