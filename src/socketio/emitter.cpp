@@ -44,14 +44,25 @@ void Emitter::tell(NodeMessage message) const { node_->tell(std::move(message), 
 
 void Emitter::emit_values(std::string_view name, const Values& values) const {
   if (!values.unambiguous()) return;
-  tell(Broadcast{selection_, encode_event(selection_.nsp, name, values, compress_), volatile_, {}, node_->id(), {}});
+  const EventNumber event = node_->next_event();
+  tell(Broadcast{.to = selection_,
+                 .frame = Node::encode(selection_.nsp, name, values, compress_, event),
+                 .is_volatile = volatile_,
+                 .ack_id = {},
+                 .origin = node_->id(),
+                 .ack_timeout = {},
+                 .event = event});
 }
 
 void Emitter::emit_with_ack(std::string_view name, const Values& values, BroadcastCallback callback) const {
   if (!values.unambiguous()) return;
   const RequestNumber request = node_->await_acks(local_, timeout_, std::move(callback));
-  tell(Broadcast{selection_, encode_event(selection_.nsp, name, values, compress_, request), volatile_, request,
-                 node_->id(), timeout_});
+  tell(Broadcast{.to = selection_,
+                 .frame = encode_event(selection_.nsp, name, values, compress_, request),
+                 .is_volatile = volatile_,
+                 .ack_id = request,
+                 .origin = node_->id(),
+                 .ack_timeout = timeout_});
 }
 
 void Emitter::fetch_sockets(FetchCallback callback) const {

@@ -62,6 +62,7 @@ class Namespace {
   Rooms rooms_;
   std::unordered_map<std::string, Socket*> sockets_;
   std::size_t pending_ = 0;  // not let in yet
+  std::size_t kept_ = 0;     // sessions without a socket
 };
 
 }  // namespace famemely::socketio

@@ -22,6 +22,12 @@ class Alone final : public Adapter {
   Node& node_;
 };
 
+bool declines_recovery(std::string_view auth_json) {
+  const auto auth = JsonView::parse(auth_json);
+  const auto recovery = auth ? auth->find("recovery") : std::nullopt;
+  return recovery && recovery->raw() == "false";
+}
+
 Options server_options(Options options, const Definitions& definitions) {
   options.namespaces = definitions.names();
   options.dynamic_namespaces = definitions.has_predicates();
@@ -33,6 +39,7 @@ Options server_options(Options options, const Definitions& definitions) {
 Node::Node(const NodeOptions& options, const Definitions& definitions, RandomSource& random, Logger& logger)
     : options_(options),
       definitions_(definitions),
+      random_(random),
       logger_(logger),
       server_(server_options(options.server, definitions), random),
       alone_(std::make_unique<Alone>(*this)),
@@ -88,7 +95,8 @@ void Node::finish_calls() {
   buried_.clear();
   for (const std::string& name : std::exchange(perhaps_unused_, {})) {
     const auto found = namespaces_.find(name);
-    if (found != namespaces_.end() && found->second->sockets_.empty() && found->second->pending_ == 0)
+    if (found != namespaces_.end() && found->second->sockets_.empty() && found->second->pending_ == 0 &&
+        found->second->kept_ == 0)
       namespaces_.erase(found);
   }
 }
@@ -108,7 +116,12 @@ void Node::on_connect(const ConnectRequested& request) {
       std::make_unique<Socket>(*this, nsp, request.socket,
                                Handshake{request.auth_json, request.handshake.authorization, request.handshake.origin,
                                          request.handshake.remote_address, now_.wall, request.transport});
-  run_middleware(request.socket, 0);
+  Socket& socket = *sockets_[request.socket.slot];
+  socket.takes_offsets_ = recovers() && !declines_recovery(request.auth_json);
+  if (socket.takes_offsets_ && request.recovery)
+    want_session(socket, *request.recovery);
+  else
+    run_middleware(request.socket, 0);
 }
 
 void Node::run_middleware(SocketId id, std::size_t next) {
@@ -132,14 +145,16 @@ void Node::run_middleware(SocketId id, std::size_t next) {
 }
 
 void Node::let_in(Socket& socket) {
-  server_.accept(socket.socket_, now_, *effects_);
+  if (!server_.transport(socket.socket_)) return;  // it has gone, which is being told
+  std::vector<Frame> missed;
+  const Acceptance acceptance = admit(socket, missed);
+  server_.accept(socket.socket_, now_, *effects_, acceptance);
   socket.id_ = server_.sid(socket.socket_);
-  if (socket.id_.empty()) return;  // it has gone, which is being told
   socket.connected_ = true;
   Namespace& nsp = socket.nsp_;
   --nsp.pending_;
-  nsp.sockets_.emplace(socket.id_, &socket);
-  nsp.rooms_.join(socket.socket_.slot, socket.id_);
+  nsp.sockets_.insert_or_assign(socket.id_, &socket);
+  if (!socket.recovered_) nsp.rooms_.join(socket.socket_.slot, socket.id_);
   for (const ConnectionHandler& handler : nsp.definition_->connection_) guard("connection", [&] { handler(socket); });
   for (EventReceived& event : std::exchange(socket.early_, {})) deliver(socket, event);
 }
@@ -165,12 +180,15 @@ void Node::on_disconnected(const SocketDisconnected& gone) {
   Socket* socket = find(gone.socket);
   if (!socket) return;
   if (socket->id_.empty()) return bury(gone.socket);
+  if (socket->session_ && !is_recoverable(gone.reason)) end_session(*socket->session_);
   socket->connected_ = false;
   for (const DisconnectHandler& handler : std::vector(socket->disconnecting_))
     guard("disconnecting", [&] { handler(gone.reason); });
   while (!socket->acks_.empty()) finish_ack(*socket, socket->acks_.begin()->first, failure(AckError::disconnected));
+  if (socket->session_) keep_session(*socket);
   socket->nsp_.rooms_.leave_all(gone.socket.slot);
-  socket->nsp_.sockets_.erase(socket->id_);
+  // Its session may be with another socket already.
+  if (socket->nsp_.find(socket->id_) == socket) socket->nsp_.sockets_.erase(socket->id_);
   for (const DisconnectHandler& handler : std::vector(socket->disconnect_))
     guard("disconnect", [&] { handler(gone.reason); });
   bury(gone.socket);
@@ -218,13 +236,14 @@ void Node::decorate(HttpResponse& response, std::string_view origin, std::string
 void Node::on_timer(Now now, Effects& effects) {
   within(now, effects, [&] {
     timers_.run(now.instant);
+    keep_within_bounds();
     while (const auto socket = closer_.take(now.instant))
       server_.close_transport(*socket, DisconnectReason::server_shutting_down, now, effects);
     if (shutting_down_ && closer_.done()) server_.close_all(DisconnectReason::server_shutting_down, now, effects);
   });
 }
 
-Instant Node::next_deadline() const { return std::min(timers_.next(), closer_.next_deadline()); }
+Instant Node::next_deadline() const { return std::min({timers_.next(), closer_.next_deadline(), recovery_deadline()}); }
 
 void Node::begin_shutdown(Now now, Instant done_by, Effects& effects) {
   shutting_down_ = true;

@@ -17,6 +17,8 @@
 #include "socketio/adapter.hpp"
 #include "socketio/definitions.hpp"
 #include "socketio/namespace.hpp"
+#include "socketio/sent_log.hpp"
+#include "socketio/sessions.hpp"
 #include "socketio/socket.hpp"
 #include "socketio/socket_closer.hpp"
 #include "socketio/timers.hpp"
@@ -30,6 +32,16 @@ struct NodeOptions {
   std::vector<std::string> cors_origins;
   /// Answers requests that are not for the Socket.IO path; without it they get 404.
   std::function<HttpResponse(const HttpRequest&)> on_request;
+
+  /// How long a socket whose connection dropped can be recovered; 0: Connection State Recovery is off. Once it is on,
+  /// events carry an offset as one more argument, but for clients that connect with `auth: {recovery: false}`.
+  Duration recovery_window{};
+  /// Of what one client has missed; it recovers nothing if that is more.
+  std::size_t recovery_bytes = 1'000'000;
+  /// Of all that is kept for recovery, by all workers together. Past it the oldest goes.
+  std::size_t recovery_bytes_total = 256'000'000;
+  /// The middleware is not asked about a socket that is recovered.
+  bool recovery_skips_middleware = false;
 };
 
 /// The library's face of one worker, without I/O: sockets with their rooms and handlers above `socketio::Server`.
@@ -86,6 +98,22 @@ class Node final : public Service {
     FetchCallback callback;
     Timers::Id timer;
   };
+  /// The sockets of a selection, and the numbers of sessions without one.
+  struct Selected {
+    std::vector<Socket*> sockets;
+    std::vector<Sessions::Number> kept;
+  };
+  /// A session on its way to this node.
+  struct Move {
+    SessionWanted wanted;
+    SocketId socket;
+    std::size_t nodes_due;
+    Timers::Id timer;
+    bool notes = false;  // what comes after the question
+    std::vector<NodeMessage> meanwhile{};
+    std::size_t bytes = 0;
+    bool too_much = false;
+  };
 
   // node.cpp: sockets come, speak and go
   void on_connect(const ConnectRequested& request);
@@ -109,6 +137,34 @@ class Node final : public Service {
   void answer(SocketId socket, std::uint64_t ack_id, const Values& values);
   void disconnect(Socket& socket, bool close);
 
+  bool emit(Socket& socket, std::string_view name, const Values& values, bool is_volatile);
+  void broadcast(const Broadcast& broadcast, const Selected& selected);
+
+  // node_recovery.cpp: sessions outlive their sockets
+  [[nodiscard]] bool recovers() const { return options_.recovery_window > Duration::zero(); }
+  [[nodiscard]] EventNumber next_event();
+  [[nodiscard]] static Frame encode(std::string_view nsp, std::string_view name, const Values& values, bool compress,
+                                    EventNumber event);
+  void want_session(Socket& socket, const RecoveryRequest& request);
+  void go_on_connecting(SocketId id, std::optional<Sessions::Number> number, EventNumber seen);
+  [[nodiscard]] Acceptance admit(Socket& socket, std::vector<Frame>& missed);
+  [[nodiscard]] Sessions::Number keep_moved(const SessionWanted& wanted, const MovedSession& moved);
+  void keep_session(Socket& socket);
+  void keep(Sessions::Number number, std::size_t rooms);
+  void change_room(Sessions::Number number, const std::string& room, bool join);
+  void end_session(Sessions::Number number);
+  void end_sessions();
+  void keep_within_bounds();
+  [[nodiscard]] SentLog::Limits log_limits() const;
+  [[nodiscard]] Instant recovery_deadline() const;
+  void note(const NodeMessage& message);
+  void catch_up(Sessions::Number number, const NodeMessage& message);
+  void finish_move(RequestNumber request, const std::optional<MovedSession>& moved);
+  void answer(const SessionWanted& wanted);
+  [[nodiscard]] std::optional<MovedSession> take_session(const SessionWanted& wanted);
+  void on(const SessionWanted& wanted);
+  void on(const SessionGiven& given);
+
   // node_cluster.cpp: what nodes tell each other
   void tell(NodeMessage message, bool local);
   void tell_node(NodeId node, NodeMessage message);
@@ -117,7 +173,7 @@ class Node final : public Service {
   [[nodiscard]] RequestNumber await_sockets(bool local, Duration timeout, FetchCallback callback);
   void finish_broadcast(RequestNumber request);
   void finish_fetch(RequestNumber request);
-  [[nodiscard]] std::vector<Socket*> select(const Selection& selection) const;
+  [[nodiscard]] Selected select(const Selection& selection) const;
   void on(const Broadcast& broadcast);
   void await_shared_acks(const Broadcast& broadcast, const std::vector<Socket*>& sockets);
   void on(const RoomChange& change);
@@ -131,6 +187,7 @@ class Node final : public Service {
 
   NodeOptions options_;
   const Definitions& definitions_;
+  RandomSource& random_;
   Logger& logger_;
   Server server_;
   std::unique_ptr<Adapter> alone_;
@@ -147,6 +204,10 @@ class Node final : public Service {
   AckCollector acks_;
   std::unordered_map<RequestNumber, Fetch> fetches_;
   RequestNumber last_request_ = 0;
+  Sessions sessions_;
+  SentLog log_;
+  std::vector<Move> moves_;  // in the order of their questions
+  EventNumber last_event_ = 0;
   SocketCloser closer_;
   bool shutting_down_ = false;
 };

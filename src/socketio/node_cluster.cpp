@@ -24,6 +24,7 @@ void Node::tell_node(NodeId node, NodeMessage message) {
 }
 
 void Node::on_message(const NodeMessage& message) {
+  if (!moves_.empty()) note(message);
   std::visit([&](const auto& told) { on(told); }, message);
 }
 
@@ -81,22 +82,29 @@ void Node::on(const SocketsFetched& fetched) {
 
 // --- what any node wants of this one's sockets ---
 
-std::vector<Socket*> Node::select(const Selection& selection) const {
+Node::Selected Node::select(const Selection& selection) const {
   const auto nsp = namespaces_.find(selection.nsp);
-  std::vector<Socket*> selected;
+  Selected selected;
   if (nsp == namespaces_.end()) return selected;
-  for (const Rooms::Member slot : nsp->second->rooms_.select(selection.rooms, selection.except))
-    if (sockets_[slot]->connected_) selected.push_back(sockets_[slot].get());
+  for (const Rooms::Member member : nsp->second->rooms_.select(selection.rooms, selection.except)) {
+    if (member >= Sessions::kFirst)
+      selected.kept.push_back(member);
+    else if (Socket& socket = *sockets_[member]; socket.connected_)
+      selected.sockets.push_back(&socket);
+    else if (socket.session_)  // its connection has dropped, and its handlers are being told
+      selected.kept.push_back(*socket.session_);
+  }
   return selected;
 }
 
 void Node::on(const Broadcast& broadcast) {
-  std::vector<Socket*> sockets = select(broadcast.to);
+  Selected selected = select(broadcast.to);
   if (broadcast.ack_id) {
-    std::erase_if(sockets, [&](Socket* socket) { return !server_.expect_ack(socket->socket_, *broadcast.ack_id); });
-    await_shared_acks(broadcast, sockets);
+    std::erase_if(selected.sockets,
+                  [&](Socket* socket) { return !server_.expect_ack(socket->socket_, *broadcast.ack_id); });
+    await_shared_acks(broadcast, selected.sockets);
   }
-  for (Socket* socket : sockets) send(*socket, broadcast.frame, broadcast.is_volatile);
+  this->broadcast(broadcast, selected);
 }
 
 void Node::await_shared_acks(const Broadcast& broadcast, const std::vector<Socket*>& sockets) {
@@ -120,22 +128,27 @@ void Node::await_shared_acks(const Broadcast& broadcast, const std::vector<Socke
 }
 
 void Node::on(const RoomChange& change) {
-  for (Socket* socket : select(change.of))
-    for (const std::string& room : change.rooms) {
+  const Selected selected = select(change.of);
+  for (const std::string& room : change.rooms) {
+    for (Socket* socket : selected.sockets) {
       if (change.join)
         socket->join(room);
       else
         socket->leave(room);
     }
+    for (const Sessions::Number number : selected.kept) change_room(number, room, change.join);
+  }
 }
 
 void Node::on(const DisconnectSockets& wanted) {
-  for (Socket* socket : select(wanted.of)) disconnect(*socket, wanted.close);
+  const Selected selected = select(wanted.of);
+  for (const Sessions::Number number : selected.kept) end_session(number);
+  for (Socket* socket : selected.sockets) disconnect(*socket, wanted.close);
 }
 
 void Node::on(const FetchSockets& fetch) {
   SocketsFetched fetched{fetch.request, {}};
-  for (Socket* socket : select(fetch.of))
+  for (Socket* socket : select(fetch.of).sockets)
     fetched.sockets.push_back({socket->id_, socket->handshake_, socket->rooms(), socket->data_});
   tell_node(fetch.asker, std::move(fetched));
 }
@@ -152,6 +165,7 @@ void Node::on(const ServerEvent& event) {
 }
 
 void Node::on(const Overrun&) {
+  end_sessions();  // they have missed what nobody knows
   logger_.error("node overrun, closing its connections", {{"connections", server_.connection_count()}});
   server_.close_all(DisconnectReason::forced_close, now_, *effects_);
 }

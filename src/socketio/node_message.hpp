@@ -1,5 +1,6 @@
 #pragma once
 
+#include <any>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "protocol/socketio/encoder.hpp"
 #include "socketio/arguments.hpp"
 #include "socketio/handshake.hpp"
+#include "socketio/sent_log.hpp"
 
 namespace famemely::socketio {
 
@@ -34,6 +36,8 @@ struct Broadcast {
   std::optional<RequestNumber> ack_id;
   NodeId origin = 0;
   Duration ack_timeout{};
+  /// What its offset stands for; 0 if it has none, as those to be acknowledged.
+  EventNumber event = 0;
 };
 struct RoomChange {
   Selection of;
@@ -71,12 +75,34 @@ struct AckGiven {
   std::string sid;
   std::optional<Arguments> answer;  // nothing if the socket has gone
 };
+/// A client is back. Every node answers with `SessionGiven`, at once, but for one that is just getting this session:
+/// it answers when it has. So this message's place in the order of all is where the session goes from one to the other.
+struct SessionWanted {
+  std::string nsp;
+  Sid pid;
+  EventNumber seen = 0;
+  RequestNumber request = 0;
+  NodeId asker = 0;
+};
+/// A session that leaves its node.
+struct MovedSession {
+  Sid pid;
+  Sid sid;
+  std::vector<std::string> rooms;
+  std::any data;
+  EventNumber seen = 0;
+  std::vector<SentLog::Event> missed;  // until the question
+};
+struct SessionGiven {
+  RequestNumber request = 0;
+  std::optional<MovedSession> session;  // nothing if the node hasn't got it
+};
 /// The node has fallen so far behind that it has been told less than everything: it closes its connections, and their
 /// clients come back.
 struct Overrun {};
 
 using NodeMessage = std::variant<Broadcast, RoomChange, DisconnectSockets, FetchSockets, ServerEvent, SocketsFetched,
-                                 AcksExpected, AckGiven, Overrun>;
+                                 AcksExpected, AckGiven, SessionWanted, SessionGiven, Overrun>;
 
 /// About the bytes that a message holds, for the bound of a queue.
 [[nodiscard]] inline std::size_t weight(const NodeMessage& message) {
@@ -84,6 +110,11 @@ using NodeMessage = std::variant<Broadcast, RoomChange, DisconnectSockets, Fetch
   if (const auto* broadcast = std::get_if<Broadcast>(&message)) return kOverhead + broadcast->frame.size();
   if (const auto* fetched = std::get_if<SocketsFetched>(&message)) return kOverhead * (1 + fetched->sockets.size());
   if (const auto* expected = std::get_if<AcksExpected>(&message)) return kOverhead + 48 * expected->sids.size();
+  if (const auto* given = std::get_if<SessionGiven>(&message); given && given->session) {
+    std::size_t bytes = kOverhead * (1 + given->session->rooms.size());
+    for (const SentLog::Event& event : given->session->missed) bytes += SentLog::kEventOverhead + event.frame.size();
+    return bytes;
+  }
   return kOverhead;
 }
 

@@ -17,6 +17,34 @@ bool Node::send(Socket& socket, const Frame& frame, bool is_volatile) {
   return false;
 }
 
+bool Node::emit(Socket& socket, std::string_view name, const Values& values, bool is_volatile) {
+  if (!socket.connected_ && !socket.session_) return false;
+  if (!socket.takes_offsets_) return send(socket, encode_event(socket.nsp_.name_, name, values), is_volatile);
+  const EventNumber event = next_event();
+  const Frame frame = encode(socket.nsp_.name_, name, values, true, event);
+  const bool sent = send(socket, frame, is_volatile);
+  if (socket.session_ && (sent || !is_volatile))
+    log_.add({event, frame}, {*socket.session_}, now_.instant, log_limits());
+  return sent;
+}
+
+void Node::broadcast(const Broadcast& broadcast, const Selected& selected) {
+  std::vector<Sessions::Number> recipients;
+  if (!broadcast.is_volatile) recipients = selected.kept;
+  Frame plain;  // for those who want no offsets
+  for (Socket* socket : selected.sockets) {
+    const bool as_it_is = broadcast.event == 0 || socket->takes_offsets_;
+    if (!as_it_is && !plain) {
+      plain = without_offset(broadcast.frame);
+      if (!broadcast.frame.may_be_compressed()) plain = plain.uncompressed();
+    }
+    const bool sent = send(*socket, as_it_is ? broadcast.frame : plain, broadcast.is_volatile);
+    if (socket->session_ && (sent || !broadcast.is_volatile)) recipients.push_back(*socket->session_);
+  }
+  if (broadcast.event != 0)
+    log_.add({broadcast.event, broadcast.frame}, std::move(recipients), now_.instant, log_limits());
+}
+
 void Node::ask(Socket& socket, std::string_view name, const Values& values, AckCallback callback,
                std::optional<Duration> timeout) {
   const auto ack_id = socket.connected_ && values.unambiguous() ? server_.next_ack_id(socket.socket_) : std::nullopt;
@@ -65,6 +93,7 @@ void Node::answer(SocketId id, std::uint64_t ack_id, const Values& values) {
 }
 
 void Node::disconnect(Socket& socket, bool close) {
+  if (socket.session_) end_session(*socket.session_);
   if (close) {
     server_.close_transport(socket.socket_, DisconnectReason::server_namespace_disconnect, now_, *effects_);
   } else if (socket.connected_) {

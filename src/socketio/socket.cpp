@@ -38,7 +38,7 @@ void Socket::dispatch(const std::string& name, const Arguments& args, const Repl
 }
 
 bool Socket::send(std::string_view name, const Values& values, bool is_volatile) {
-  return values.unambiguous() && node_.send(*this, encode_event(nsp_.name(), name, values), is_volatile);
+  return values.unambiguous() && node_.emit(*this, name, values, is_volatile);
 }
 
 bool Socket::emit_values(std::string_view name, const Values& values) { return send(name, values, false); }

@@ -16,6 +16,7 @@
 #include "socketio/arguments.hpp"
 #include "socketio/emitter.hpp"
 #include "socketio/handshake.hpp"
+#include "socketio/sessions.hpp"
 #include "socketio/timers.hpp"
 #include "socketio/values.hpp"
 
@@ -75,7 +76,10 @@ class Socket {
   [[nodiscard]] std::optional<std::string> auth(std::string_view key) const;
   [[nodiscard]] std::optional<Transport> transport() const;
   [[nodiscard]] bool connected() const { return connected_; }
-  /// The application's own. Other nodes get copies of it with `fetch_sockets`.
+  /// The client was here before and has its session back: id, rooms, data, and what it has missed. Known when the
+  /// middleware runs.
+  [[nodiscard]] bool recovered() const { return recovered_; }
+  /// The application's own. Other nodes get copies of it with `fetch_sockets`, and with a session that is recovered.
   [[nodiscard]] std::any& data() { return data_; }
 
   // --- events ---
@@ -136,6 +140,10 @@ class Socket {
     std::shared_ptr<const EventHandler> call;
     bool once;
   };
+  struct Wanted {
+    Sessions::Number session;
+    EventNumber seen;
+  };
   struct PendingAck {
     AckCallback callback;
     std::optional<Timers::Id> timer;
@@ -163,6 +171,10 @@ class Socket {
   Handshake handshake_;
   bool connected_ = false;
   std::any data_;
+  bool takes_offsets_ = false;
+  bool recovered_ = false;
+  std::optional<Wanted> wanted_;             // kept for it until it is let in
+  std::optional<Sessions::Number> session_;  // of one that was let in, as long as it can be recovered
   std::unordered_map<std::string, std::vector<Handler>> handlers_;
   std::vector<AnyEventHandler> any_;
   std::vector<DisconnectHandler> disconnecting_;

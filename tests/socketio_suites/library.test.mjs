@@ -17,9 +17,9 @@ async function freePort() {
   return port;
 }
 
-async function start(t, program, workers) {
+async function start(t, program, workers, ...more) {
   const port = await freePort();
-  const child = spawn(program, [String(port), String(workers)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(program, [port, workers, ...more].map(String), { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));
   t.after(async () => {
     child.kill('SIGTERM');
@@ -219,6 +219,128 @@ test('at its end the server closes transports, so that clients come back', async
   // A polling client between two polls finds nobody to ask. It comes back after either.
   for (const [reason] of await Promise.all(reasons)) assert.match(reason, /^transport (close|error)$/);
   assert.equal(await ended, 0);
+});
+
+/** A wire that can be cut, or go dead: then the server is not told that the client has gone. */
+async function wireTo(t, url) {
+  const pairs = new Set();
+  let refuses = false;
+  const listener = net.createServer((client) => {
+    if (refuses) return client.destroy();
+    const upstream = net.connect(Number(new URL(url).port), '127.0.0.1');
+    const pair = { client, upstream, dead: false };
+    pairs.add(pair);
+    for (const [from, to] of [[client, upstream], [upstream, client]]) {
+      from.on('data', (data) => pair.dead || to.write(data));
+      from.on('error', () => {});
+      from.on('close', () => pair.dead || to.destroy());
+    }
+    upstream.on('close', () => pairs.delete(pair));
+  }).listen(0, '127.0.0.1');
+  await new Promise((resolve) => listener.once('listening', resolve));
+  const wire = {
+    url: `http://127.0.0.1:${listener.address().port}`,
+    refuse: (on) => (refuses = on),
+    cut: () => pairs.forEach(({ client }) => client.destroy()),
+    die() {
+      for (const pair of pairs) {
+        pair.dead = true;
+        pair.client.destroy();
+      }
+    },
+  };
+  t.after(() => {
+    wire.cut();
+    pairs.forEach(({ upstream }) => upstream.destroy());
+    listener.close();
+  });
+  return wire;
+}
+
+const until = (holds, what) =>
+  within(
+    (async () => {
+      while (!holds()) await sleep(5);
+    })(),
+    what,
+  );
+
+for (const workers of [1, 4])
+  for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']])
+    test(`recovery through ${transports} with ${workers} workers`, async (t) => {
+      const { url } = await start(t, server, workers, 60_000);
+      const wire = await wireTo(t, url);
+      const senders = await onEveryWorker(t, url, workers);
+      const witness = await connected(t, url, { auth: { name: 'witness' } });
+      const socket = await connected(t, wire.url, {
+        auth: { name: 'ann' },
+        transports,
+        reconnection: true,
+        reconnectionDelay: 10,
+        reconnectionDelayMax: 40,
+      });
+      socket.off('connect_error');
+      const back = [];
+      socket.on('connect', () => back.push(socket.recovered));
+      const heard = new Map([[witness, []], [socket, []]]);
+      for (const [one, list] of heard) {
+        await one.emitWithAck('join', 'a');
+        one.on('news', (value) => list.push(value));
+      }
+      const { id } = socket;
+      let last = 0;
+      const send = async (count) => {
+        for (let i = 0; i < count; ++i) {
+          senders[i % workers].emit('broadcast', i % 3 ? 'a' : null, null, 'news', ++last);
+          if (i % 5 === 0) await sleep(1);
+        }
+      };
+      await send(3);
+      await until(() => heard.get(socket).length === 3, 'the first');
+      for (let round = 1; round <= 12; ++round) {
+        const sending = send(40);
+        await sleep(Math.random() * 10);
+        wire.refuse(true);
+        if (round % 3 === 0) wire.die();
+        else wire.cut();
+        await until(() => !socket.connected, 'the client notices');
+        if (round % 2) await sending;
+        wire.refuse(false);
+        await until(() => socket.connected && back.length === round, 'the client is back');
+        await sending;
+      }
+      await until(() => heard.get(witness).length === last, 'the witness has all');
+      await until(() => heard.get(socket).length >= last, 'the client has all');
+      assert.deepEqual(heard.get(socket), heard.get(witness));
+      assert.deepEqual(back, Array(12).fill(true));
+      assert.equal(socket.id, id);
+      const who = await new Promise((resolve) => socket.emit('who-am-i', (...values) => resolve(values)));
+      assert.deepEqual(who, [true, 'ann', [id, 'a'].sort()]);
+    });
+
+test('recovery ends with its window', async (t) => {
+  const { url } = await start(t, server, 2, 300);
+  const wire = await wireTo(t, url);
+  const socket = await connected(t, wire.url, {
+    auth: { name: 'ann' },
+    transports: ['websocket'],
+    reconnection: true,
+    reconnectionDelay: 10,
+    reconnectionDelayMax: 40,
+  });
+  socket.off('connect_error');
+  const { id } = socket;
+  const news = once(socket, 'news');
+  await socket.emitWithAck('broadcast', id, null, 'news', 1);
+  await news;
+  wire.refuse(true);
+  wire.cut();
+  await sleep(700);
+  const again = once(socket, 'connect');
+  wire.refuse(false);
+  await again;
+  assert.equal(socket.recovered, false);
+  assert.notEqual(socket.id, id);
 });
 
 test('the chat of the examples', async (t) => {

@@ -1,4 +1,7 @@
 // A server of the library's features, driven by library.test.mjs.   socketio_library_server PORT WORKERS
+// [RECOVERY_WINDOW in ms]
+#include <algorithm>
+#include <any>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -17,7 +20,7 @@ using socketio::Socket;
 using std::chrono::milliseconds;
 
 void on_connection(Socket& socket) {
-  if (const auto name = socket.auth("name")) socket.data() = *name;
+  if (const auto name = socket.auth("name"); name && !socket.recovered()) socket.data() = *name;
   socket.on("worker", [&socket](const Arguments&, const Reply& reply) { reply(socket.nsp().node().id()); });
   socket.on("join", [&socket](const Arguments& args, const Reply& reply) {
     socket.join(args.get<std::string>(0).value_or(""));
@@ -34,6 +37,11 @@ void on_connection(Socket& socket) {
     if (const auto room = args.get<std::string>(1)) emitter = emitter.except(*room);
     emitter.emit(args.get<std::string>(2).value_or(""), socketio::Json{std::string(args.raw(3))});
     reply("done");
+  });
+  socket.on("who-am-i", [&socket](const Arguments&, const Reply& reply) {
+    std::vector<std::string> rooms = socket.rooms();
+    std::ranges::sort(rooms);
+    reply(socket.recovered(), std::any_cast<std::string>(socket.data()), rooms);
   });
   socket.on("to-others", [&socket](const Arguments& args) { socket.broadcast().emit_values("other", args.pass_on()); });
   socket.on("ask-room", [&socket](const Arguments& args, const Reply& reply) {
@@ -96,6 +104,7 @@ int main(int argc, char** argv) {
   options.workers = static_cast<std::size_t>(argc > 2 ? std::atoi(argv[2]) : 1);
   options.node.server.ping_interval = milliseconds(400);
   options.node.server.ping_timeout = milliseconds(400);
+  if (argc > 3) options.node.recovery_window = milliseconds(std::atoi(argv[3]));
   serving::SocketIoServer server(options);
   server.of("/").on_connection(on_connection);
   server.of("/private")
