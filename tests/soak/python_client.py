@@ -47,13 +47,27 @@ class Account:
         self.open = set()
         self.connected = False
         self.provoked = False
+        self.client = None
 
     def fail(self, text):
         say(kind="failure", text=f"{self.plan['id']} (python {self.plan['mode']}): {text}")
 
-    def begin(self):
+    def begin(self, client):
+        self.client = client
         self.tracker.afresh()
         self.provoked = False
+
+    def end(self):
+        self.provoked = True
+        self.connected = False
+        self.client = None
+
+    def message(self, client, message):
+        """A client object that has been left still has its last poll, until the server hears that it is gone."""
+        if self.client is client:
+            self.tracker.message(message)
+        else:
+            self.statistics.count("after leaving")
 
     def subscribed(self, topic, reply):
         if reply["success"]:

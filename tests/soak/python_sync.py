@@ -47,10 +47,10 @@ def one_connection(process, account):
         if account.connected:
             account.dropped()
 
-    client.on("mqtt:message", lambda *args: account.tracker.message(args[0]), namespace=NAMESPACE)
+    client.on("mqtt:message", lambda *args: account.message(client, args[0]), namespace=NAMESPACE)
     client.on("disconnect", gone, namespace=NAMESPACE)
     client.on("connect_error", lambda *args: account.fail(f"refused: {args}"), namespace=NAMESPACE)
-    account.begin()
+    account.begin(client)
     try:
         client.connect(process.url_of(account), auth={"token": account.plan["token"]}, namespaces=[NAMESPACE],
                        transports=[account.plan["mode"]], wait_timeout=PATIENCE)
@@ -69,8 +69,7 @@ def one_connection(process, account):
         stay(process, account, client)
     except socketio.exceptions.BadNamespaceError:
         pass  # The connection went between the look and the emit.
-    account.provoked = True
-    account.connected = False
+    account.end()
     if client.connected:
         process.statistics.count("left")
         client.disconnect()
