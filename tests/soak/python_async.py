@@ -20,6 +20,11 @@ async def stay(process, account, client):
     ends, publishes = clock() + life, clock() + random.random() * period
     while not process.leaving and client.connected and account.connected:
         await asyncio.sleep(0.25)
+        if client.eio.read_loop_task.done() and account.connected:
+            # python-engineio 4.3 lets its read loop die of a body that is cut short, and tells nobody.
+            process.statistics.count("read loops that died")
+            account.dropped()
+            return
         if clock() > ends and not process.quiet:
             return
         if clock() > publishes and client.connected and account.connected:

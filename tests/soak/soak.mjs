@@ -206,12 +206,17 @@ try {
   note({ kind: 'summary', ...summary, failures: failures.length });
   outcome = failures.length === 0 ? 0 : 1;
   console.log(outcome === 0 ? 'Everything adds up.' : `${failures.length} things do not add up:\n${failures.slice(0, 200).join('\n')}`);
-  const log = gateway.log.map(({ event, level }) => `${level} ${event}`);
-  note({ kind: 'gateway log', lines: Object.fromEntries([...new Set(log)].map((name) => [name, log.filter((each) => each === name).length])) });
+  const kinds = {};
+  for (const { level, event, reason = '' } of gateway.log) {
+    const name = `${level} ${event} ${reason}`.trim();
+    kinds[name] = (kinds[name] ?? 0) + 1;
+  }
+  note({ kind: 'gateway log', kinds });
 } catch (error) {
   console.log(error.stack);
 } finally {
   phase = 'over';
+  writeFileSync(`${options.out}.gateway.log`, gateway.text);
   for (const work of cleanups.reverse()) await Promise.resolve(work()).catch(() => {});
 }
 process.exit(outcome);
