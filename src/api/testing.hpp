@@ -102,17 +102,34 @@ class Bench {
   /// A socket of this user, on a WebSocket of its own.
   socketio::ConnectionId join(std::string_view user) {
     const socketio::ConnectionId connection = ++last_connection_;
-    application_.server().on_upgrade(connection, engineio::make_upgrade("EIO=4&transport=websocket", "/socket.io/"),
-                                     now, effects_);
+    application_.transports().on_upgrade(connection, engineio::make_upgrade("EIO=4&transport=websocket", "/socket.io/"),
+                                         now, effects_);
     settle();
     send(connection, R"(40/mqtt,{"token":")" + token(user) + "\"}");
+    network_.received[connection].clear();
+    return connection;
+  }
+  /// Time goes by, and the timer of whatever is due then rings.
+  void pass(Duration time) {
+    now.instant += time;
+    now.wall += std::chrono::duration_cast<std::chrono::milliseconds>(time);
+    application_.on_timer(now, effects_);
+    settle();
+  }
+  /// A WebSocket that has joined nothing yet.
+  socketio::ConnectionId open(std::string_view origin = "") {
+    const socketio::ConnectionId connection = ++last_connection_;
+    HttpRequest request = engineio::make_upgrade("EIO=4&transport=websocket", "/socket.io/");
+    if (!origin.empty()) request.fields.add("Origin", std::string(origin));
+    application_.transports().on_upgrade(connection, request, now, effects_);
+    settle();
     network_.received[connection].clear();
     return connection;
   }
   /// A packet from the client.
   void send(socketio::ConnectionId connection, std::string_view packet) {
     std::string bytes = engineio::masked_text(packet);
-    application_.server().on_websocket_bytes(connection, bytes, now, effects_);
+    application_.transports().on_websocket_bytes(connection, bytes, now, effects_);
     settle();
   }
   /// What the client has been sent since the last look.
@@ -122,16 +139,20 @@ class Bench {
 
   // What the network asks of a machine.
   std::size_t gather(socketio::ConnectionId connection, std::span<engineio::Piece> pieces) {
-    return application_.server().gather(connection, pieces);
+    return application_.transports().gather(connection, pieces);
   }
   bool wrote(socketio::ConnectionId connection, std::size_t bytes) {
-    return application_.server().wrote(connection, bytes, now, effects_);
+    return application_.transports().wrote(connection, bytes, now, effects_);
   }
 
  private:
   static WorkerApplicationOptions options() {
     WorkerApplicationOptions made;
     made.socketio.namespaces = {std::string(gateway::kNamespace)};
+    made.socketio.namespaces.emplace_back(kAdminNamespace);
+    made.admin = {
+        .session_key = "a-key-of-this-process-and-no-other",
+        .server = {.id = "node-1", .hostname = "machine", .pid = 42, .started_at = Instant(std::chrono::minutes(59))}};
     made.rest = {.version = "1.2.3", .started_at = Instant(std::chrono::hours(1))};
     return made;
   }
@@ -144,7 +165,7 @@ class Bench {
   void settle() {
     do {
       application_.process(now, effects_);
-      application_.server().end_of_turn(now, effects_);
+      application_.transports().end_of_turn(now, effects_);
       network_.apply(std::exchange(effects_.for_io, {}), *this);
     } while (!effects_.for_application.empty() || !effects_.for_io.empty());
   }

@@ -12,13 +12,16 @@ WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
       worker_(options.worker, server_, random),
       sign_ins_(authenticator, policy),
       events_(server_, worker_, sign_ins_, logger),
+      admin_(options.admin, server_, worker_, sign_ins_, logger),
       routes_(options.rest, worker_, sign_ins_, random, logger),
+      client_bundle_(options.client_bundle, options.serve_client),
       cors_(options.cors) {}
 
 void WorkerApplication::process(Now now, socketio::Effects& effects) {
   while (!effects.for_application.empty()) {
     taken_.swap(effects.for_application);
     for (socketio::ApplicationEffect& effect : taken_) {
+      if (take_administrators(effect, now, effects)) continue;
       if (const auto* event = std::get_if<socketio::EventReceived>(&effect))
         events_.on_event(*event, now, effects);
       else if (const auto* request = std::get_if<socketio::ConnectRequested>(&effect))
@@ -33,17 +36,32 @@ void WorkerApplication::process(Now now, socketio::Effects& effects) {
   }
 }
 
+bool WorkerApplication::take_administrators(const socketio::ApplicationEffect& effect, Now now,
+                                            socketio::Effects& effects) {
+  if (const auto* event = std::get_if<socketio::EventReceived>(&effect)) return admin_.on_event(*event, now);
+  if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect)) return admin_.on_disconnected(*gone);
+  const auto* request = std::get_if<socketio::ConnectRequested>(&effect);
+  if (!request || request->nsp != kAdminNamespace) return false;
+  admin_.on_connect(*request, now, effects);
+  return true;
+}
+
 void WorkerApplication::answer_outcomes(Now now, socketio::Effects& effects) {
   while (!worker_.outcomes().empty()) {
     outcomes_.swap(worker_.outcomes());
     for (const gateway::Outcome& outcome : outcomes_)
-      if (!events_.on_outcome(outcome, now, effects)) routes_.on_outcome(outcome, now, effects);
+      if (!events_.on_outcome(outcome, now, effects) && !admin_.on_outcome(outcome, now))
+        routes_.on_outcome(outcome, now, effects);
     outcomes_.clear();
   }
 }
 
 void WorkerApplication::on_request(socketio::ConnectionId connection, HttpRequest request, Now now,
                                    socketio::Effects& effects) {
+  if (ClientBundle::claims(request)) {
+    effects.for_io.push_back(socketio::Respond{connection, client_bundle_.answer(request)});
+    return;
+  }
   routes_.on_request(connection, request, now, effects);
   answer_outcomes(now, effects);
 }
@@ -58,6 +76,8 @@ void WorkerApplication::on_link_events(std::span<gateway::WorkerEvent> events, N
   for (gateway::WorkerEvent& event : events) {
     const bool status = std::holds_alternative<gateway::LinkStatus>(event);
     worker_.on_link_event(event, now, effects);
+    if (const auto* wanted = std::get_if<gateway::DisconnectWanted>(&event))
+      admin_.on_disconnect_wanted(*wanted, now, effects);
     if (status) announcer_.on_status(worker_.link_status(), now.instant);
   }
   answer_outcomes(now, effects);
@@ -76,6 +96,7 @@ void WorkerApplication::announce_if_due(Now now, socketio::Effects& effects) {
 void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
   worker_.on_timer(now);
   announce_if_due(now, effects);
+  admin_.on_timer(now, effects);
   while (const auto socket = closer_.take(now.instant)) {
     if (events_.awaits_answer(*socket))
       closer_.put_back(*socket);
@@ -87,7 +108,8 @@ void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
 }
 
 Instant WorkerApplication::next_deadline() const {
-  return std::min({announcer_.next_deadline(), closer_.next_deadline(), worker_.next_deadline()});
+  return std::min(
+      {announcer_.next_deadline(), closer_.next_deadline(), worker_.next_deadline(), admin_.next_deadline()});
 }
 
 void WorkerApplication::begin_shutdown(Now now, Instant done_by, socketio::Effects& effects) {

@@ -4,9 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "api/admin_events.hpp"
+#include "api/client_bundle.hpp"
 #include "api/cors.hpp"
 #include "api/rest_routes.hpp"
-#include "api/socket_closer.hpp"
 #include "api/socket_events.hpp"
 #include "api/status_announcer.hpp"
 #include "base/logger.hpp"
@@ -14,6 +15,7 @@
 #include "gateway/application.hpp"
 #include "gateway/sign_ins.hpp"
 #include "gateway/worker.hpp"
+#include "socketio/socket_closer.hpp"
 
 namespace famemely::api {
 
@@ -22,6 +24,9 @@ struct WorkerApplicationOptions {
   gateway::WorkerOptions worker;
   CorsPolicy cors;
   RestOptions rest;
+  std::span<const BundledFile> client_bundle;
+  bool serve_client = true;
+  AdminOptions admin{};  // of use if `/admin` is among the namespaces
 };
 
 /// One worker's share of the gateway: the Socket.IO server, the clients, the events and the routes, put together.
@@ -31,7 +36,7 @@ class WorkerApplication final : public gateway::Application {
                     const std::shared_ptr<const gateway::PermissionPolicy>& policy, RandomSource& random,
                     Logger& logger);
 
-  [[nodiscard]] socketio::Server& server() override { return server_; }
+  [[nodiscard]] socketio::Server& transports() override { return server_; }
   void process(Now now, socketio::Effects& effects) override;
   void on_request(socketio::ConnectionId connection, HttpRequest request, Now now, socketio::Effects& effects) override;
   void on_request_abandoned(socketio::ConnectionId connection) override;
@@ -45,6 +50,8 @@ class WorkerApplication final : public gateway::Application {
   [[nodiscard]] bool idle() const override;
 
  private:
+  /// True for what concerns the namespace `/admin`, and is done with it.
+  bool take_administrators(const socketio::ApplicationEffect& effect, Now now, socketio::Effects& effects);
   /// Until nothing is left that one answer has brought about.
   void answer_outcomes(Now now, socketio::Effects& effects);
   void announce_if_due(Now now, socketio::Effects& effects);
@@ -53,10 +60,12 @@ class WorkerApplication final : public gateway::Application {
   gateway::Worker worker_;
   gateway::SignIns sign_ins_;
   SocketEvents events_;
+  AdminEvents admin_;
   RestRoutes routes_;
+  ClientBundle client_bundle_;
   CorsPolicy cors_;
   StatusAnnouncer announcer_;
-  SocketCloser closer_;
+  socketio::SocketCloser closer_;
   bool shutting_down_ = false;
   std::vector<socketio::ApplicationEffect> taken_;  // scratch of `process`
   std::vector<gateway::Outcome> outcomes_;          // scratch of `answer_outcomes`

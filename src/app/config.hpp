@@ -64,6 +64,8 @@ struct Config {
   std::chrono::milliseconds shutdown_timeout{};
   /// Exact origins, or the single element `*`.
   std::vector<std::string> cors_origins;
+  bool serve_client = false;
+  bool admin_ui = false;
   std::string tls_cert_file;
   std::string tls_key_file;
 

@@ -7,7 +7,7 @@
 #include "app/command_line.hpp"
 #include "app/logging.hpp"
 #include "app/run.hpp"
-#include "io/system_random.hpp"
+#include "serving/system_random.hpp"
 
 namespace {
 
@@ -31,7 +31,7 @@ int report(const app::CommandError& error) {
 }
 
 int execute(const std::vector<std::string>& arguments) {
-  io::SystemRandom random;
+  serving::SystemRandom random;
   const auto command = app::parse_command_line(arguments, app::this_process(), random);
   if (!command) return report(command.error());
   if (const auto* to_serve = std::get_if<app::Serve>(&*command)) return serve(*to_serve, arguments, random);

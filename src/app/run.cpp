@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,18 +17,20 @@
 #include <utility>
 
 #include "api/worker_application.hpp"
+#include "app/embedded_client_bundle.hpp"
 #include "app/user_token.hpp"
 #include "app/version.hpp"
 #include "gateway/authenticator.hpp"
 #include "gateway/bridge.hpp"
 #include "gateway/message_event.hpp"
-#include "io/clocks.hpp"
 #include "io/link.hpp"
-#include "io/listening_sockets.hpp"
-#include "io/mailbox.hpp"
 #include "io/managed_broker.hpp"
-#include "io/system_random.hpp"
-#include "io/worker_loop.hpp"
+#include "io/worker_link.hpp"
+#include "serving/clocks.hpp"
+#include "serving/listening_sockets.hpp"
+#include "serving/mailbox.hpp"
+#include "serving/system_random.hpp"
+#include "serving/worker_loop.hpp"
 
 namespace famemely::app {
 namespace {
@@ -48,7 +51,21 @@ api::CorsPolicy cors_policy(const Config& config) {
   return {.origins = config.cors_origins, .any_loopback = config.dev};
 }
 
-api::WorkerApplicationOptions application_options(const Config& config, std::size_t worker) {
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+/// What signs the sessions of the Admin UI: new with each process.
+std::string make_admin_key() {
+  serving::SystemRandom random;
+  std::uint8_t bytes[32];
+  random.fill(bytes);
+  return std::string(std::begin(bytes), std::end(bytes));
+}
+
+api::WorkerApplicationOptions application_options(const Config& config, std::size_t worker,
+                                                  const std::string& admin_key) {
   const auto index = static_cast<std::uint8_t>(worker);
   api::WorkerApplicationOptions options;
   options.socketio.namespaces = {std::string(gateway::kNamespace)};
@@ -66,9 +83,18 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
                     .recovery_bytes = config.recovery_bytes,
                     .recovery_bytes_total = config.recovery_bytes_total / 2 / config.workers};
   options.cors = cors_policy(config);
+  options.client_bundle = embedded_client_bundle();
+  options.serve_client = config.serve_client;
+  const Instant now = serving::read_clocks().instant;
   options.rest = {.version = std::string(kVersion),
-                  .started_at = io::read_clocks().instant,
+                  .started_at = now,
                   .compressed_bytes_min = options.socketio.http_compression_bytes_min};
+  if (config.admin_ui) options.socketio.namespaces.emplace_back(api::kAdminNamespace);
+  options.admin = {.session_key = admin_key,
+                   .server = {.id = config.node_id,
+                              .hostname = host_name(),
+                              .pid = static_cast<std::int64_t>(::getpid()),
+                              .started_at = now}};
   return options;
 }
 
@@ -129,38 +155,38 @@ std::shared_ptr<const gateway::PermissionPolicy> make_policy(const Config& confi
 
 /// One worker, whole: its loop, what it runs, and its thread.
 struct WorkerUnit {
-  WorkerUnit(const Config& config, std::size_t index, const gateway::Authenticator& authenticator,
+  WorkerUnit(const Config& config, std::size_t index, const std::string& admin_key,
+             const gateway::Authenticator& authenticator,
              const std::shared_ptr<const gateway::PermissionPolicy>& policy, Logger& logger)
       : context(1),
-        application(application_options(config, index), authenticator, policy, random, logger),
-        loop({.worker = index,
-              .workers = config.workers,
-              .http = {.body_bytes_max = config.max_payload},
-              .portion_bytes = std::min<std::size_t>(config.client_queue / 4, 1'000'000)},
-             context, application, logger) {}
+        application(application_options(config, index, admin_key), authenticator, policy, random, logger),
+        loop({.worker = index, .workers = config.workers, .http = {.body_bytes_max = config.max_payload}}, context,
+             application, logger),
+        link(index, std::min<std::size_t>(config.client_queue / 4, 1'000'000), loop, application) {}
 
   asio::io_context context;
-  io::SystemRandom random;
+  serving::SystemRandom random;
   api::WorkerApplication application;
-  io::WorkerLoop loop;
+  serving::WorkerLoop loop;
+  io::WorkerLink link;
   std::unique_ptr<io::LinkPort> link_port;
-  std::unique_ptr<io::Mailbox<WorkerEvent>> mailbox;
+  std::unique_ptr<serving::Mailbox<WorkerEvent>> mailbox;
   std::thread thread;
 };
 
 /// The way of a worker to a link that has a loop of its own.
 class MailboxLinkPort final : public io::LinkPort {
  public:
-  MailboxLinkPort(io::Mailbox<LinkCommand>& mailbox, io::WorkerLoop& loop)
-      : mailbox_(mailbox), loop_(loop), on_room_([&loop] { loop.on_link_room(); }) {}
+  MailboxLinkPort(serving::Mailbox<LinkCommand>& mailbox, asio::io_context& worker, io::WorkerLink& link)
+      : mailbox_(mailbox), worker_(worker), on_room_([&link] { link.on_room(); }) {}
 
   bool push(std::size_t, std::vector<LinkCommand>& commands) override {
-    return mailbox_.push(commands, loop_.context(), on_room_);
+    return mailbox_.push(commands, worker_, on_room_);
   }
 
  private:
-  io::Mailbox<LinkCommand>& mailbox_;
-  io::WorkerLoop& loop_;
+  serving::Mailbox<LinkCommand>& mailbox_;
+  asio::io_context& worker_;
   std::function<void()> on_room_;
 };
 
@@ -171,9 +197,10 @@ class Gateway {
         logger_(logger),
         authenticator_(make_authenticator(config)),
         policy_(make_policy(config)),
-        bridge_(bridge_options(config, io::read_clocks().wall), link_random_, logger) {
+        bridge_(bridge_options(config, serving::read_clocks().wall), link_random_, logger) {
+    const std::string admin_key = make_admin_key();
     for (std::size_t i = 0; i < config.workers; ++i)
-      workers_.push_back(std::make_unique<WorkerUnit>(config, i, authenticator_, policy_, logger));
+      workers_.push_back(std::make_unique<WorkerUnit>(config, i, admin_key, authenticator_, policy_, logger));
     if (config.workers > 1) link_context_ = std::make_unique<asio::io_context>(1);
     asio::io_context& link_loop = link_context_ ? *link_context_ : workers_.front()->context;
     link_ =
@@ -186,7 +213,7 @@ class Gateway {
 
   ~Gateway() { stop_threads(); }
 
-  void start(io::ListeningSockets& sockets) {
+  void start(serving::ListeningSockets& sockets) {
     for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->loop.listen(sockets.take(i));
     link_->start();
     for (auto& worker : workers_) worker->thread = std::thread([this, &unit = *worker] { run_loop(unit.context); });
@@ -198,7 +225,7 @@ class Gateway {
   void shut_down(std::function<void()> stopped) {
     stopped_ = std::move(stopped);
     draining_ = workers_.size();
-    const Instant deadline = io::read_clocks().instant + config_.shutdown_timeout;
+    const Instant deadline = serving::read_clocks().instant + config_.shutdown_timeout;
     for (auto& worker : workers_)
       asio::post(worker->context, [this, &loop = worker->loop, deadline] {
         loop.begin_shutdown(deadline, [this] {
@@ -209,28 +236,28 @@ class Gateway {
 
  private:
   void connect_rooms() {
-    std::vector<io::WorkerLoop*> loops;
+    std::vector<serving::WorkerLoop*> loops;
     for (auto& worker : workers_) loops.push_back(&worker->loop);
     std::vector<io::Link::Gate> gates;
     if (link_context_)
-      link_mailbox_ = std::make_unique<io::Mailbox<LinkCommand>>(
+      link_mailbox_ = std::make_unique<serving::Mailbox<LinkCommand>>(
           *link_context_, kLinkMailboxBytes, [this](std::vector<LinkCommand>& commands) { link_->push(0, commands); });
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       WorkerUnit& worker = *workers_[i];
       worker.loop.set_peers(loops);
       if (!link_context_) {
-        worker.loop.set_link(*link_);
+        worker.link.set_port(*link_);
         gates.emplace_back([&worker](std::vector<WorkerEvent>& events) {
-          worker.loop.on_link_events(events);
+          worker.link.on_events(events);
           return true;
         });
         continue;
       }
-      worker.link_port = std::make_unique<MailboxLinkPort>(*link_mailbox_, worker.loop);
-      worker.loop.set_link(*worker.link_port);
-      worker.mailbox = std::make_unique<io::Mailbox<WorkerEvent>>(
+      worker.link_port = std::make_unique<MailboxLinkPort>(*link_mailbox_, worker.context, worker.link);
+      worker.link.set_port(*worker.link_port);
+      worker.mailbox = std::make_unique<serving::Mailbox<WorkerEvent>>(
           worker.context, kWorkerMailboxBytes,
-          [&worker](std::vector<WorkerEvent>& events) { worker.loop.on_link_events(events); });
+          [&worker](std::vector<WorkerEvent>& events) { worker.link.on_events(events); });
       gates.emplace_back(
           [this, &worker, on_room = std::function<void()>([this, i] { link_->on_worker_room(i); })](
               std::vector<WorkerEvent>& events) { return worker.mailbox->push(events, *link_context_, on_room); });
@@ -261,10 +288,10 @@ class Gateway {
   Logger& logger_;
   gateway::Authenticator authenticator_;
   std::shared_ptr<const gateway::PermissionPolicy> policy_;
-  io::SystemRandom link_random_;
+  serving::SystemRandom link_random_;
   gateway::Bridge bridge_;
   std::unique_ptr<asio::io_context> link_context_;  // none with one worker: the link then shares its loop
-  std::unique_ptr<io::Mailbox<LinkCommand>> link_mailbox_;
+  std::unique_ptr<serving::Mailbox<LinkCommand>> link_mailbox_;
   std::vector<std::unique_ptr<WorkerUnit>> workers_;
   std::unique_ptr<io::Link> link_;
   std::thread link_thread_;
@@ -282,10 +309,10 @@ void raise_descriptor_limit() {
 }
 
 /// What a newcomer needs next, on standard output.
-void print_welcome(const Config& config, const io::ListeningSockets& sockets, std::uint16_t broker_port) {
+void print_welcome(const Config& config, const serving::ListeningSockets& sockets, std::uint16_t broker_port) {
   const std::string url = fmt::format("http://localhost:{}", sockets.port());
   const std::string token = make_token({.subject = "dev", .role = "admin", .lifetime = std::chrono::hours(24)}, config,
-                                       io::read_clocks().wall);
+                                       serving::read_clocks().wall);
   const std::string broker = config.managed_broker() ? "127.0.0.1" : config.mqtt_host;
   fmt::print(
       "\n  famemely-mqtt {}\n\n  Clients   io('{}/mqtt', {{ auth: {{ token }} }})\n  Health    {}/mqtt/health\n"
@@ -347,7 +374,7 @@ int run(const Config& config, AdjustableLogger& logger, const std::function<Resu
   raise_descriptor_limit();
   asio::io_context main_loop(1);
 
-  auto sockets = io::ListeningSockets::open(config.host, config.port, config.workers);
+  auto sockets = serving::ListeningSockets::open(config.host, config.port, config.workers);
   if (!sockets) {
     logger.error("can't listen", {{"error", sockets.error()}});
     return 1;

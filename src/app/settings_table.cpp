@@ -249,6 +249,13 @@ std::vector<Setting> server_settings() {
       with_default(size_setting("COMPRESSION_THRESHOLD", &Config::compression_threshold, 0, kPayloadMax,
                                 "HTTP bodies and WebSocket messages below this size are never compressed."),
                    "1024B"),
+      with_default(toggle_setting("SERVE_CLIENT", &Config::serve_client,
+                                  "Serve the official browser client: `/socket.io/socket.io.min.js` and its kin."),
+                   "true"),
+      toggle_setting(
+          "ADMIN_UI", &Config::admin_ui,
+          "Let administrators in by the namespace `/admin`, which the Admin UI of the Socket.IO project speaks: "
+          "docs/admin_ui.md. Its origin must be in CORS_ORIGINS."),
       with_default(
           duration_setting("RECOVERY_WINDOW", &Config::recovery_window, 0s, 24h,
                            "How long a dropped Socket.IO connection can be recovered; 0 switches recovery off, "

@@ -68,6 +68,8 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "HTTP_COMPRESSION",
                                 "WEBSOCKET_COMPRESSION",
                                 "COMPRESSION_THRESHOLD",
+                                "SERVE_CLIENT",
+                                "ADMIN_UI",
                                 "RECOVERY_WINDOW",
                                 "RECOVERY_BYTES",
                                 "RECOVERY_BYTES_TOTAL",
@@ -87,7 +89,7 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "METRICS_PORT",
                                 "SHUTDOWN_TIMEOUT"})
     EXPECT_NE(find_setting(name), nullptr) << name;
-  EXPECT_EQ(settings().size(), 56U);
+  EXPECT_EQ(settings().size(), 58U);
 }
 
 TEST(SettingsTable, TakesItsOwnDefaultsAndWritesThemBack) {

@@ -23,7 +23,7 @@ bool is_zero_weight(std::string_view parameters) {
 
 }  // namespace
 
-bool accepts_gzip(std::string_view accept_encoding) {
+bool accepts_coding(std::string_view accept_encoding, std::string_view wanted) {
   std::optional<bool> named;
   std::optional<bool> any;
   while (!accept_encoding.empty()) {
@@ -33,11 +33,15 @@ bool accepts_gzip(std::string_view accept_encoding) {
     const std::size_t semicolon = std::min(item.find(';'), item.size());
     const std::string_view coding = trim(item.substr(0, semicolon));
     const bool allowed = !is_zero_weight(item.substr(semicolon));
-    if (equals_ignoring_case(coding, "gzip") || equals_ignoring_case(coding, "x-gzip")) named = allowed;
+    // An `x-gzip` is the same as a `gzip` (section 8.4.1.3).
+    if (equals_ignoring_case(coding, wanted) || (wanted == "gzip" && equals_ignoring_case(coding, "x-gzip")))
+      named = allowed;
     if (coding == "*") any = allowed;
   }
   return named.value_or(any.value_or(false));
 }
+
+bool accepts_gzip(std::string_view accept_encoding) { return accepts_coding(accept_encoding, "gzip"); }
 
 void encode_content(HttpResponse& response, bool takes_gzip, std::size_t bytes_min, Deflater& deflater) {
   if (response.body.size() < bytes_min) return;

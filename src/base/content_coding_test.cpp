@@ -28,6 +28,13 @@ TEST(ContentCoding, ReadsAcceptEncoding) {
     EXPECT_FALSE(accepts_gzip(no)) << no;
 }
 
+TEST(ContentCoding, TellsOtherCodingsApart) {
+  EXPECT_TRUE(accepts_coding("gzip, deflate, br", "br"));
+  EXPECT_TRUE(accepts_coding("gzip;q=0, *", "br"));
+  EXPECT_FALSE(accepts_coding("gzip, br;q=0", "br"));
+  EXPECT_FALSE(accepts_coding("x-br", "br"));
+}
+
 TEST(ContentCoding, CompressesLargeBodies) {
   Deflater deflater(Deflater::Format::gzip);
   std::string text;

@@ -39,6 +39,10 @@ void Bridge::handle(LinkCommand& command, Now now) {
     begin_survey(*survey);
   else if (auto* reply = std::get_if<SurveyReply>(&command))
     on_survey_reply(*reply);
+  else if (const auto* to_disconnect = std::get_if<DisconnectCommand>(&command))
+    // A session that was recovered may be with another worker than the one that made its sid: they all look.
+    for (std::size_t worker = 0; worker < workers_.size(); ++worker)
+      queue(worker, DisconnectWanted{to_disconnect->sid, to_disconnect->close_connection, to_disconnect->by});
   else if (auto* to_recover = std::get_if<RecoverCommand>(&command))
     recover(*to_recover);
   else if (auto* found = std::get_if<RecoveryReply>(&command))

@@ -77,6 +77,9 @@ class BridgeTest : public ::testing::Test {
       } else if (const auto* taken = std::get_if<PublishAnswer>(&event)) {
         texts.push_back("published " + std::to_string(taken->request) +
                         (taken->error ? " " + std::to_string(taken->error->status()) : ""));
+      } else if (const auto* wanted = std::get_if<DisconnectWanted>(&event)) {
+        texts.push_back("disconnect " + wanted->sid + (wanted->close_connection ? " and close by " : " by ") +
+                        wanted->by);
       } else if (const auto* status = std::get_if<LinkStatus>(&event)) {
         texts.emplace_back(status->is_connected ? "up" : "down");
       }
@@ -184,6 +187,14 @@ TEST_F(BridgeTest, AfterDisconnectNothingIsOpened) {
   EXPECT_EQ(bridge_.output().substr(0, 1), "\xE0") << "DISCONNECT";
   bridge_.on_transport_closed("", now_);
   EXPECT_FALSE(bridge_.take_open_wish());
+}
+
+TEST_F(BridgeTest, LetsEveryWorkerLookForASocketThatIsToGo) {
+  std::vector<LinkCommand> commands;
+  commands.push_back(DisconnectCommand{0, "a-sid", true, "root"});
+  bridge_.on_commands(commands, now_);
+  for (std::size_t worker = 0; worker < 2; ++worker)
+    EXPECT_EQ(events(worker).back(), "disconnect a-sid and close by root") << worker;
 }
 
 }  // namespace

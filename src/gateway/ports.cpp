@@ -19,12 +19,18 @@ void Survey::add(Survey other) {
   messages_out += other.messages_out;
   messages_dropped += other.messages_dropped;
   publishes += other.publishes;
+  sockets.insert(sockets.end(), std::make_move_iterator(other.sockets.begin()),
+                 std::make_move_iterator(other.sockets.end()));
+  administrators += other.administrators;
+  connections += other.connections;
+  polling_connections += other.polling_connections;
+  traffic.add(other.traffic);
 }
 
 std::size_t weight(const LinkCommand& command) {
   if (const auto* publish = std::get_if<PublishCommand>(&command)) return kItemWeight + publish->message.payload.size();
   if (const auto* reply = std::get_if<SurveyReply>(&command))
-    return kItemWeight + reply->part.subscriptions.size() * kListedWeight;
+    return kItemWeight + (reply->part.subscriptions.size() + reply->part.sockets.size()) * kListedWeight;
   return kItemWeight;
 }
 

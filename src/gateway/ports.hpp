@@ -18,6 +18,7 @@
 #include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
 #include "protocol/socketio/event_log.hpp"
+#include "protocol/socketio/traffic.hpp"
 
 /// What crosses between the workers and the link. Everything here is moved or immutable.
 namespace famemely::gateway {
@@ -67,10 +68,28 @@ struct ListedSubscription {
   bool is_active = true;  // false: its socket is away, and may come back
 };
 
+/// A socket as administrators see it.
+struct ListedSocket {
+  std::string sid;
+  std::string user_id;
+  std::vector<std::string> roles;
+  std::vector<std::string> filters;  // that deliver to it, as many as kListedFiltersMax
+  socketio::Transport transport;
+  std::string remote_address;
+  std::string origin;
+  WallTime joined_at;
+};
+/// Bounds of a list of sockets: of one worker's, and of what the link puts together.
+inline constexpr std::size_t kListedSocketsMax = 1000;
+inline constexpr std::size_t kListedFiltersMax = 16;
+/// Longer filters are left out.
+inline constexpr std::size_t kListedFilterBytesMax = 256;
+
 /// What a survey is to find.
 struct SurveyScope {
   bool subscriptions = false;            // else only their number
   std::optional<std::string> user_id{};  // nothing: of everybody
+  bool sockets = false;                  // and who is connected by what
 };
 
 /// What is true of one part of the gateway, or of all.
@@ -83,6 +102,12 @@ struct Survey {
   std::uint64_t messages_out = 0;
   std::uint64_t messages_dropped = 0;
   std::uint64_t publishes = 0;
+  // With `sockets` in the scope:
+  std::vector<ListedSocket> sockets{};
+  std::uint64_t administrators = 0;  // sockets of the Admin UI
+  std::uint64_t connections = 0;     // of Engine.IO
+  std::uint64_t polling_connections = 0;
+  socketio::Traffic traffic{};
 
   void add(Survey other);
 };
@@ -152,6 +177,13 @@ struct SurveyCommand {
   RequestId request;
   SurveyScope scope;
 };
+/// Whichever worker has the socket of that sid is to disconnect it. Not answered.
+struct DisconnectCommand {
+  WorkerIndex worker;
+  std::string sid;
+  bool close_connection;  // else the namespace only
+  std::string by;         // the administrator, for the log
+};
 struct SurveyReply {
   WorkerIndex worker;
   std::uint64_t survey;
@@ -182,7 +214,7 @@ struct SessionOverCommand {
 using LinkCommand =
     std::variant<SubscribeCommand, ReleaseCommand, PublishCommand, RetainedCommand, RetainedAgainCommand,
                  UserSubscribeCommand, UserUnsubscribeCommand, UserPresenceCommand, SurveyCommand, SurveyReply,
-                 RecoverCommand, RecoveryReply, SessionOverCommand>;
+                 RecoverCommand, RecoveryReply, SessionOverCommand, DisconnectCommand>;
 
 // --- from the link to a worker ---
 
@@ -290,6 +322,12 @@ struct SurveyQuestion {
   std::uint64_t survey;
   std::shared_ptr<const SurveyScope> scope;
 };
+/// A DisconnectCommand, as every worker gets it.
+struct DisconnectWanted {
+  std::string sid;
+  bool close_connection;
+  std::string by;
+};
 struct SurveyAnswer {
   RequestId request;
   std::shared_ptr<const Survey> survey;
@@ -310,9 +348,10 @@ struct Recovered {
   std::vector<Granted> granted{};
   MessageSequence after = 0;  // the last message that the link had handed out, to whomever
 };
-using WorkerEvent = std::variant<Delivery, SubscribeAnswer, PublishAnswer, FilterLost, LinkStatus, RetainedMessages,
-                                 UserSubscribeAnswer, UserUnsubscribeAnswer, UserSubscribed, UserUnsubscribed,
-                                 UserSubscriptionRefused, SurveyQuestion, SurveyAnswer, RecoveryQuestion, Recovered>;
+using WorkerEvent =
+    std::variant<Delivery, SubscribeAnswer, PublishAnswer, FilterLost, LinkStatus, RetainedMessages,
+                 UserSubscribeAnswer, UserUnsubscribeAnswer, UserSubscribed, UserUnsubscribed, UserSubscriptionRefused,
+                 SurveyQuestion, SurveyAnswer, RecoveryQuestion, Recovered, DisconnectWanted>;
 
 /// About the bytes that an item holds: what bounds the queues between threads.
 [[nodiscard]] std::size_t weight(const LinkCommand& command);

@@ -146,6 +146,11 @@ class Worker {
   RequestId survey(SurveyScope scope);
   /// The user's subscriptions that deliver to this client, its own ones not among them.
   [[nodiscard]] std::vector<std::shared_ptr<const UserSubscription>> user_subscriptions(const Client& client) const;
+  /// Disconnects the socket of that sid, wherever it is. It gets a DISCONNECT packet, so official clients stay away
+  /// until they are told to connect.
+  void disconnect_anywhere(std::string sid, bool close_connection, std::string by);
+  /// Does that, if the socket is here. False if it is not.
+  bool disconnect_here(const DisconnectWanted& wanted, Now now, socketio::Effects& effects);
 
   void on_link_event(WorkerEvent& event, Now now, socketio::Effects& effects);
   void on_link_full(std::vector<LinkCommand>& commands);
@@ -253,6 +258,10 @@ class Worker {
   void on_filter_lost_to_kept(const FilterLost& lost);
   [[nodiscard]] KeptSession* kept_session_of(socketio::SocketId socket);
   void keep_within_bounds(Client* adding);
+
+  // What administrators see and do (worker_sockets.cpp).
+  void list_sockets(Survey& part);
+  [[nodiscard]] std::vector<std::string> filters_of(const Client& client) const;
 
   // Retained messages.
   void ask_retained(socketio::SocketId socket, FilterId filter, MessageSequence joined_at);

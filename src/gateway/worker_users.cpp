@@ -181,6 +181,7 @@ void Worker::answer_survey(const SurveyQuestion& question) {
               .messages_out = counters_.messages_out,
               .messages_dropped = counters_.messages_dropped,
               .publishes = counters_.publishes};
+  if (scope.sockets) list_sockets(part);
   for_each_client([&](const Client& client) {
     const std::string& user_id = client.identity->user_id;
     if (scope.user_id && *scope.user_id != user_id) return;

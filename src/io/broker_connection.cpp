@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#include "io/clocks.hpp"
+#include "serving/clocks.hpp"
 
 namespace famemely::io {
 
@@ -26,7 +26,7 @@ bool BrokerConnection::follow_up() {
   bool called = write();
   if (channel_.take_close_wish()) {
     close();
-    channel_.on_transport_closed("", read_clocks());
+    channel_.on_transport_closed("", serving::read_clocks());
     called = true;
   }
   if (!stopped_ && !connecting_ && !connected_ && channel_.take_open_wish()) open();
@@ -73,7 +73,7 @@ void BrokerConnection::on_connected(std::uint64_t attempt, const boost::system::
   boost::system::error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
-  channel_.on_transport_open(read_clocks());
+  channel_.on_transport_open(serving::read_clocks());
   read();
   on_input_();
 }
@@ -93,7 +93,7 @@ void BrokerConnection::on_read(std::uint64_t attempt, const boost::system::error
     return lost(fault == boost::asio::error::eof ? "The broker closed the connection"
                                                  : "Connection to the broker lost: " + fault.message());
   }
-  channel_.on_bytes({buffer_->data(), size}, read_clocks());
+  channel_.on_bytes({buffer_->data(), size}, serving::read_clocks());
   on_input_();
   if (connected_ && attempt == attempt_) read();
 }
@@ -111,7 +111,7 @@ bool BrokerConnection::write() {
                                 MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
       written_ += static_cast<std::size_t>(sent);
-      channel_.on_written(static_cast<std::size_t>(sent), read_clocks());
+      channel_.on_written(static_cast<std::size_t>(sent), serving::read_clocks());
       called = true;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
       write_blocked_ = true;
@@ -123,7 +123,7 @@ bool BrokerConnection::write() {
     } else {
       const std::string why = fmt::format("Connection to the broker lost: {}", std::strerror(errno));
       close();
-      channel_.on_transport_closed(why, read_clocks());
+      channel_.on_transport_closed(why, serving::read_clocks());
       return true;
     }
   }
@@ -145,7 +145,7 @@ void BrokerConnection::close() {
 
 void BrokerConnection::lost(const std::string& why) {
   close();
-  channel_.on_transport_closed(why, read_clocks());
+  channel_.on_transport_closed(why, serving::read_clocks());
   on_input_();
 }
 

@@ -3,7 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "io/clocks.hpp"
+#include "serving/clocks.hpp"
 
 namespace famemely::io {
 
@@ -18,13 +18,13 @@ Link::Link(const BrokerAddress& address, boost::asio::io_context& context, gatew
 void Link::start() {
   blocked_.assign(gates_.size(), false);
   boost::asio::post(context_, [this] {
-    bridge_.start(read_clocks());
+    bridge_.start(serving::read_clocks());
     follow_up();
   });
 }
 
 bool Link::push(std::size_t, std::vector<gateway::LinkCommand>& commands) {
-  bridge_.on_commands(commands, read_clocks());
+  bridge_.on_commands(commands, serving::read_clocks());
   commands.clear();
   follow_up();
   return true;
@@ -36,9 +36,9 @@ void Link::on_worker_room(std::size_t worker) {
 }
 
 void Link::follow_up() {
-  if (own_loop_) pace_.on_begin(read_clocks().instant);
+  if (own_loop_) pace_.on_begin(serving::read_clocks().instant);
   for (bool called = true; called;) {
-    bridge_.settle(read_clocks());
+    bridge_.settle(serving::read_clocks());
     // Acknowledgements follow the hand-over, and answers follow what was written.
     hand_over();
     called = false;
@@ -48,7 +48,7 @@ void Link::follow_up() {
   if (!own_loop_) return;  // the worker whose loop it is paces it
   if (std::exchange(messages_seen_, bridge_.counters().messages_in) != bridge_.counters().messages_in)
     pace_.on_message();
-  pause(pace_.on_end(read_clocks().instant));
+  serving::pause(pace_.on_end(serving::read_clocks().instant));
 }
 
 void Link::hand_over() {
@@ -56,7 +56,7 @@ void Link::hand_over() {
     std::vector<gateway::WorkerEvent>& events = bridge_.events_for(worker);
     if (events.empty() || blocked_[worker]) continue;
     if (gates_[worker](events))
-      bridge_.on_handed_over(worker, read_clocks());
+      bridge_.on_handed_over(worker, serving::read_clocks());
     else
       blocked_[worker] = true;
   }
@@ -70,13 +70,13 @@ void Link::arm_timer() {
   timer_.async_wait([this](const boost::system::error_code& fault) {
     if (fault) return;
     timer_armed_ = kNever;
-    bridge_.on_timer(read_clocks());
+    bridge_.on_timer(serving::read_clocks());
     follow_up();
   });
 }
 
 void Link::stop(std::function<void()> done) {
-  bridge_.disconnect(read_clocks());
+  bridge_.disconnect(serving::read_clocks());
   for (const auto& connection : connections_) connection->stop();
   done();
 }

@@ -11,7 +11,7 @@
 #include "gateway/bridge.hpp"
 #include "io/broker_connection.hpp"
 #include "io/link_port.hpp"
-#include "io/turn_pace.hpp"
+#include "serving/turn_pace.hpp"
 
 namespace famemely::io {
 
@@ -45,7 +45,7 @@ class Link final : public LinkPort {
   boost::asio::io_context& context_;
   gateway::Bridge& bridge_;
   const bool own_loop_;
-  TurnPace pace_;
+  serving::TurnPace pace_;
   std::uint64_t messages_seen_ = 0;
   std::vector<Gate> gates_;
   std::vector<bool> blocked_;                                   // by worker: its gate was shut

@@ -10,7 +10,7 @@ namespace famemely::io {
 class LinkPort {
  public:
   virtual ~LinkPort() = default;
-  /// Takes all commands, or none and leaves them: false if the link is behind; `WorkerLoop::on_link_room` then follows.
+  /// Takes all commands, or none and leaves them: false if the link is behind; `WorkerLink::on_room` then follows.
   virtual bool push(std::size_t worker, std::vector<gateway::LinkCommand>& commands) = 0;
 };
 

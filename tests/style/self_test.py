@@ -58,6 +58,14 @@ class Floors(Planted):
     def test_finds_an_include_against_an_arrow(self):
         self.finds_in("src/protocol/websocket/a.hpp", '#include "protocol/engineio/b.hpp"\n', "1: protocol/websocket may not")
 
+    def test_keeps_the_gateway_to_the_public_headers_of_the_library(self):
+        self.plant("src/gateway/fine.hpp", '#include "protocol/socketio/server.hpp"\n')
+        self.plant("src/api/testing.hpp", '#include "protocol/engineio/test_bench.hpp"\n')
+        self.plant("src/serving/fine.hpp", '#include "protocol/engineio/server.hpp"\n')
+        self.passes("check-floors")
+        for header in ("protocol/socketio/decoder.hpp", "protocol/engineio/server.hpp", "protocol/websocket/encoder.hpp"):
+            self.finds_in("src/api/a.cpp", f'#include "{header}"\n', f"1: {header} is internal to the Socket.IO library")
+
     def test_holds_tests_to_the_floors(self):
         self.finds_in("src/base/fine_test.cpp", '#include "gateway/b.hpp"\n', "1: base may not include")
 

@@ -8,8 +8,12 @@ namespace {
 
 /// Acknowledgements that may be due from one socket.
 constexpr std::size_t kAcksDueMax = 1000;
-/// Java's client keeps the ids of acknowledgements in an `int`.
-constexpr std::uint32_t kOwnAckIdMax = 0x7FFFFFFF;
+/// Java's client keeps the ids of acknowledgements in an `int`: they and the shared ones stay below 2^31.
+constexpr std::uint32_t kOwnAckIdMax = kSharedAckIds - 1;
+/// Namespaces of the application's choice that may be in use at once, and sockets that one connection may have.
+constexpr std::size_t kDynamicNamespacesMax = 10'000;
+constexpr std::size_t kSocketsPerConnectionMax = 100;
+constexpr std::size_t kDynamicNamespaceBytesMax = 256;
 constexpr std::uint16_t kCloseSlowConsumer = 4008;
 constexpr std::size_t kOffsetBytesMax = 64;
 
@@ -111,6 +115,9 @@ std::vector<std::string> arguments(const std::vector<JsonView>& elements, std::s
 Server::Server(const Options& options, RandomSource& random)
     : random_(random),
       namespaces_(options.namespaces),
+      static_namespaces_(options.namespaces.size()),
+      dynamic_namespaces_(options.dynamic_namespaces),
+      namespace_uses_(options.namespaces.size()),
       connect_timeout_(options.connect_timeout),
       message_bytes_max_(options.message_bytes_max),
       owner_(options.owner),
@@ -192,9 +199,12 @@ void Server::on_session_opened(const engineio::SessionOpened& opened, Now now) {
   while (clients_.size() <= slot) clients_.emplace_back();
   clients_[slot].handshake = pack(opened.handshake);
   connect_timeouts_.set(slot, now.instant + connect_timeout_);
+  ++traffic_.connections_opened;
 }
 
 void Server::on_message(const engineio::MessageReceived& message, Now now, Effects& effects) {
+  ++traffic_.packets_in;
+  traffic_.bytes_in += message.data.size();
   Decoder& decoder = clients_[message.session.slot].decoder;
   DecodeResult result =
       message.binary ? decoder.on_binary(message.data, message_bytes_max_) : decoder.on_text(message.data);
@@ -252,20 +262,23 @@ void Server::on_connect(engineio::SessionId session, const Packet& packet, std::
     close_session(session, DisconnectReason::forced_close, now, effects);
     return;
   }
-  const auto nsp = std::ranges::find(namespaces_, packet.nsp);
-  if (nsp == namespaces_.end()) {
-    const Frame refusal = make_connect_error_frame(packet.nsp, "Invalid namespace");
-    if (engine_.send(session, refusal) == engineio::SendResult::full)
-      close_session(session, DisconnectReason::slow_consumer, now, effects, kCloseSlowConsumer);
-    return;
-  }
   if (!engine_.has_room(session, 0)) {
     // The answer will be queued whether there is room or not: whoever reads none must not make us queue them for ever.
     close_session(session, DisconnectReason::slow_consumer, now, effects, kCloseSlowConsumer);
     return;
   }
-  const std::uint32_t slot = add_socket(session, static_cast<std::uint16_t>(nsp - namespaces_.begin()));
-  effects.for_application.emplace_back(ConnectRequested{id_of(slot), *nsp, std::string(packet.json),
+  std::size_t sockets = 0;
+  for (std::uint32_t other = clients_[session.slot].first_socket; other != kNone; other = sockets_[other].next)
+    ++sockets;
+  const auto nsp = sockets < kSocketsPerConnectionMax ? intern(packet.nsp) : std::nullopt;
+  if (!nsp) {
+    const Frame refusal = make_connect_error_frame(packet.nsp, "Invalid namespace");
+    if (engine_.send(session, refusal) == engineio::SendResult::full)
+      close_session(session, DisconnectReason::slow_consumer, now, effects, kCloseSlowConsumer);
+    return;
+  }
+  const std::uint32_t slot = add_socket(session, *nsp);
+  effects.for_application.emplace_back(ConnectRequested{id_of(slot), namespaces_[*nsp], std::string(packet.json),
                                                         unpack(clients_[session.slot].handshake.view()),
                                                         engine_.transport(session), recovery_request(packet.json)});
 }
@@ -304,6 +317,27 @@ std::uint32_t Server::find_socket(std::uint32_t session_slot, std::string_view n
   return slot;
 }
 
+std::optional<std::uint16_t> Server::intern(std::string_view nsp) {
+  const auto known =
+      std::find(namespaces_.begin(), namespaces_.begin() + static_cast<std::ptrdiff_t>(static_namespaces_), nsp);
+  const auto place = static_cast<std::size_t>(known - namespaces_.begin());
+  if (place < static_namespaces_) return static_cast<std::uint16_t>(place);
+  if (!dynamic_namespaces_ || nsp.size() > kDynamicNamespaceBytesMax) return std::nullopt;
+  std::string name(nsp);
+  if (const auto found = dynamic_numbers_.find(name); found != dynamic_numbers_.end()) return found->second;
+  if (dynamic_numbers_.size() >= kDynamicNamespacesMax) return std::nullopt;
+  if (free_namespaces_.empty()) {
+    free_namespaces_.push_back(static_cast<std::uint16_t>(namespaces_.size()));
+    namespaces_.emplace_back();
+    namespace_uses_.push_back(0);
+  }
+  const std::uint16_t number = free_namespaces_.back();
+  free_namespaces_.pop_back();
+  namespaces_[number] = name;
+  dynamic_numbers_.emplace(std::move(name), number);
+  return number;
+}
+
 std::uint32_t Server::add_socket(engineio::SessionId session, std::uint16_t nsp) {
   std::uint32_t slot;
   if (free_sockets_.empty()) {
@@ -316,6 +350,7 @@ std::uint32_t Server::add_socket(engineio::SessionId session, std::uint16_t nsp)
   Socket& socket = sockets_[slot];
   socket.session = session;
   socket.nsp = nsp;
+  ++namespace_uses_[nsp];
   socket.state = SocketState::pending;
   socket.next = std::exchange(clients_[session.slot].first_socket, slot);
   return slot;
@@ -325,6 +360,12 @@ void Server::free_socket(std::uint32_t slot) {
   std::uint32_t* link = &clients_[sockets_[slot].session.slot].first_socket;
   while (*link != slot) link = &sockets_[*link].next;
   *link = sockets_[slot].next;
+  const std::uint16_t nsp = sockets_[slot].nsp;
+  if (--namespace_uses_[nsp] == 0 && nsp >= static_namespaces_) {
+    dynamic_numbers_.erase(namespaces_[nsp]);
+    namespaces_[nsp].clear();
+    free_namespaces_.push_back(nsp);
+  }
   const std::uint32_t generation = sockets_[slot].generation;
   sockets_[slot] = Socket();
   sockets_[slot].generation = generation + 1;
@@ -340,14 +381,20 @@ const Server::Socket* Server::find(SocketId id) const {
 Server::Socket* Server::find(SocketId id) { return const_cast<Socket*>(std::as_const(*this).find(id)); }
 
 EmitResult Server::send(const Socket& socket, const Frame& frame) {
-  return result_of(engine_.send(socket.session, frame));
+  const EmitResult result = result_of(engine_.send(socket.session, frame));
+  if (result == EmitResult::queued) {
+    ++traffic_.packets_out;
+    traffic_.bytes_out += frame.size();
+  }
+  return result;
 }
 
-void Server::accept(SocketId id, Now, Effects&, const Acceptance& acceptance) {
+void Server::accept(SocketId id, Now now, Effects&, const Acceptance& acceptance) {
   Socket* socket = find(id);
   if (!socket || socket->state != SocketState::pending) return;
   socket->state = SocketState::joined;
   socket->sid = acceptance.sid ? *acceptance.sid : engineio::Sid::make(random_, owner_);
+  socket->joined_at = now.wall;
   connect_timeouts_.cancel(socket->session.slot);
   const auto send_missed = [&] {
     for (const Frame& frame : acceptance.missed) engine_.send_uncounted(socket->session, frame);
@@ -380,6 +427,22 @@ std::optional<std::uint32_t> Server::next_ack_id(SocketId id) {
   socket->last_ack_id = (socket->last_ack_id + 1) & kOwnAckIdMax;
   socket->acks_due->push_back(socket->last_ack_id);
   return socket->last_ack_id;
+}
+
+bool Server::expect_ack(SocketId id, std::uint32_t ack_id) {
+  Socket* socket = find(id);
+  if (!socket || socket->state != SocketState::joined || ack_id < kSharedAckIds) return false;
+  if (!socket->acks_due) socket->acks_due = std::make_unique<std::vector<std::uint32_t>>();
+  if (socket->acks_due->size() >= kAcksDueMax) return false;
+  socket->acks_due->push_back(ack_id);
+  return true;
+}
+
+void Server::forget_ack(SocketId id, std::uint32_t ack_id) {
+  Socket* socket = find(id);
+  if (!socket || !socket->acks_due) return;
+  std::erase(*socket->acks_due, ack_id);
+  if (socket->acks_due->empty()) socket->acks_due.reset();
 }
 
 EmitResult Server::reply(SocketId id, std::uint64_t ack_id, std::string_view args_json,
@@ -432,6 +495,28 @@ std::optional<Transport> Server::transport(SocketId id) const {
 std::string Server::sid(SocketId id) const {
   const Socket* socket = find(id);
   return socket && socket->state == SocketState::joined ? socket->sid.text() : "";
+}
+
+HandshakeInfo Server::handshake(SocketId id) const {
+  const Socket* socket = find(id);
+  return socket ? unpack(clients_[socket->session.slot].handshake.view()) : HandshakeInfo{};
+}
+
+WallTime Server::joined_at(SocketId id) const {
+  const Socket* socket = find(id);
+  return socket ? socket->joined_at : WallTime{};
+}
+
+std::size_t Server::polling_connection_count() const {
+  const std::vector<engineio::SessionId> sessions = engine_.sessions();
+  return static_cast<std::size_t>(std::ranges::count_if(
+      sessions, [&](const engineio::SessionId session) { return engine_.transport(session) == Transport::polling; }));
+}
+
+Traffic Server::traffic() const {
+  Traffic traffic = traffic_;
+  traffic.connections_closed = traffic.connections_opened - connection_count();
+  return traffic;
 }
 
 std::vector<SocketId> Server::sockets() const {

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/http_message.hpp"
@@ -21,6 +22,8 @@
 #include "protocol/socketio/decoder.hpp"
 #include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
+#include "protocol/socketio/service.hpp"
+#include "protocol/socketio/traffic.hpp"
 
 namespace famemely::socketio {
 
@@ -43,6 +46,8 @@ struct Options {
   std::optional<std::uint32_t> websocket_compression_bytes_min{};
   /// Every other namespace is refused with `Invalid namespace`.
   std::vector<std::string> namespaces{"/"};
+  /// Not so: the application is asked about every other one too, and refuses what it does not know.
+  bool dynamic_namespaces = false;
   /// The index of the worker that this machine serves; sids carry it.
   std::uint8_t owner = 0;
 };
@@ -60,6 +65,9 @@ struct Acceptance {
   std::span<const Frame> missed{};
 };
 
+/// Numbers of acknowledgements from here on, below 2^31, are never given by `Server::next_ack_id`.
+inline constexpr std::uint32_t kSharedAckIds = 0x40000000;
+
 enum class EmitResult : std::uint8_t {
   queued,
   full,  // the client's queue has no room: count it as dropped, or close with `DisconnectReason::slow_consumer`
@@ -73,7 +81,7 @@ enum class EmitResult : std::uint8_t {
 /// gathered write or one polling answer for each client: WebSockets get a WriteReady, waiting polls their Respond. If
 /// `end_of_turn` brings effects for the application (QueueDrained), doing them is another turn.
 /// Effects are to be done in their order; views handed to a call need not outlive it.
-class Server {
+class Server final : public Transports {
  public:
   Server(const Options& options, RandomSource& random);
   Server(const Server&) = delete;
@@ -82,7 +90,7 @@ class Server {
   // --- the transport side: called by whoever does the I/O ---
 
   /// True for requests that are ours: the path with or without its last slash.
-  [[nodiscard]] bool serves(std::string_view path) const;
+  [[nodiscard]] bool serves(std::string_view path) const override;
   /// The worker that made the sid in the request's query; nothing without a well-formed one. Hand the connection over
   /// to that worker before any of the calls below.
   [[nodiscard]] static std::optional<std::uint8_t> owner_of(const HttpRequest& request);
@@ -90,29 +98,30 @@ class Server {
   /// A POST's head is here, its body not yet. False if it is answered already (a Respond is among the effects) and the
   /// body is not wanted: close the connection after the answer. Otherwise `on_request` follows, or
   /// `on_request_abandoned` when the caller has refused the body itself, or `on_disconnected`.
-  [[nodiscard]] bool on_request_started(ConnectionId connection, const HttpRequest& head, Now now, Effects& effects);
-  void on_request_abandoned(ConnectionId connection);
+  [[nodiscard]] bool on_request_started(ConnectionId connection, const HttpRequest& head, Now now,
+                                        Effects& effects) override;
+  void on_request_abandoned(ConnectionId connection) override;
   /// A whole request that is no upgrade. Answered by one Respond, at once or (a poll) later; until then the connection
   /// must not be given another request. OPTIONS is the caller's.
-  void on_request(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects);
+  void on_request(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects) override;
   /// A request to upgrade to WebSocket: answered by AcceptUpgrade, or by a Respond that refuses.
-  void on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects);
+  void on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects) override;
   /// Bytes of an upgraded connection. They are unmasked in place.
-  void on_websocket_bytes(ConnectionId connection, std::span<char> bytes, Now now, Effects& effects);
+  void on_websocket_bytes(ConnectionId connection, std::span<char> bytes, Now now, Effects& effects) override;
   /// The connection is gone: a WebSocket, or one with a request not answered yet. Harmless for any other.
-  void on_disconnected(ConnectionId connection, Now now, Effects& effects);
+  void on_disconnected(ConnectionId connection, Now now, Effects& effects) override;
 
   /// The next pieces to write to a WebSocket, as many as fit; returns how many there are. Gather, write
   /// and `wrote` are one step: the pieces are valid until the next call that changes anything.
-  [[nodiscard]] std::size_t gather(ConnectionId connection, std::span<engineio::Piece> pieces) const;
+  [[nodiscard]] std::size_t gather(ConnectionId connection, std::span<engineio::Piece> pieces) const override;
   /// So many bytes of what was gathered have been written. True if more is waiting: gather again, or when the
   /// connection can be written to again; no WriteReady will say so.
-  bool wrote(ConnectionId connection, std::size_t bytes, Now now, Effects& effects);
+  bool wrote(ConnectionId connection, std::size_t bytes, Now now, Effects& effects) override;
 
-  void on_timer(Now now, Effects& effects);
+  void on_timer(Now now, Effects& effects) override;
   /// When `on_timer` is due; kNever if nothing is. At most 10 ms late.
-  [[nodiscard]] Instant next_deadline() const;
-  void end_of_turn(Now now, Effects& effects);
+  [[nodiscard]] Instant next_deadline() const override;
+  void end_of_turn(Now now, Effects& effects) override;
 
   // --- the application side ---
 
@@ -125,6 +134,11 @@ class Server {
   /// A number for `make_event_frame` that makes the client acknowledge; an AckReceived with it follows if the client
   /// does. Nothing if too many acknowledgements are due from this socket already, or it is gone.
   [[nodiscard]] std::optional<std::uint32_t> next_ack_id(SocketId socket);
+  /// The same with a number of the caller's choice, of those from `kSharedAckIds` on: one frame can then ask many
+  /// sockets. False if there are too many, or the socket is gone.
+  [[nodiscard]] bool expect_ack(SocketId socket, std::uint32_t ack_id);
+  /// This acknowledgement is not waited for any longer.
+  void forget_ack(SocketId socket, std::uint32_t ack_id);
   /// The acknowledgement of an event that asked for it.
   EmitResult reply(SocketId socket, std::uint64_t ack_id, std::string_view args_json,
                    std::span<const std::string_view> attachments = {});
@@ -144,10 +158,17 @@ class Server {
   [[nodiscard]] std::optional<Transport> transport(SocketId socket) const;
   /// The id the client knows itself by; empty unless accepted.
   [[nodiscard]] std::string sid(SocketId socket) const;
+  /// What the client's first request said; empty if the socket is gone.
+  [[nodiscard]] HandshakeInfo handshake(SocketId socket) const;
+  /// When the socket was accepted.
+  [[nodiscard]] WallTime joined_at(SocketId socket) const;
   /// All sockets that are joined to a namespace.
   [[nodiscard]] std::vector<SocketId> sockets() const;
   /// Engine.IO sessions, joined to a namespace or not.
   [[nodiscard]] std::size_t connection_count() const { return engine_.session_count(); }
+  /// Those of them that poll.
+  [[nodiscard]] std::size_t polling_connection_count() const;
+  [[nodiscard]] Traffic traffic() const;
 
  private:
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
@@ -163,6 +184,7 @@ class Server {
     SocketState state = SocketState::free;
     bool tell_when_drained = false;
     engineio::Sid sid;
+    WallTime joined_at{};
     std::unique_ptr<std::vector<std::uint32_t>> acks_due;
   };
 
@@ -186,6 +208,8 @@ class Server {
                      std::uint16_t close_code = websocket::kCloseNoStatus);
   void drop_sockets(std::uint32_t session_slot, DisconnectReason reason, Effects& effects);
   [[nodiscard]] std::uint32_t find_socket(std::uint32_t session_slot, std::string_view nsp) const;
+  /// The number of a namespace, known or new; nothing if it is not to be had.
+  std::optional<std::uint16_t> intern(std::string_view nsp);
   std::uint32_t add_socket(engineio::SessionId session, std::uint16_t nsp);
   void free_socket(std::uint32_t slot);
   [[nodiscard]] const Socket* find(SocketId id) const;
@@ -195,6 +219,11 @@ class Server {
 
   RandomSource& random_;
   std::vector<std::string> namespaces_;
+  const std::size_t static_namespaces_;
+  const bool dynamic_namespaces_;
+  std::vector<std::uint32_t> namespace_uses_;  // by number
+  std::vector<std::uint16_t> free_namespaces_;
+  std::unordered_map<std::string, std::uint16_t> dynamic_numbers_;
   std::chrono::milliseconds connect_timeout_;
   std::size_t message_bytes_max_;
   std::uint8_t owner_;
@@ -203,6 +232,7 @@ class Server {
   std::deque<Socket> sockets_;
   std::vector<std::uint32_t> free_sockets_;
   engineio::TimerWheel connect_timeouts_;
+  Traffic traffic_;  // but for the connections that were closed: they are the opened ones that are not there
 };
 
 }  // namespace famemely::socketio

@@ -127,6 +127,42 @@ TEST(SocketIoServer, AcceptsAConnectWithAnIdOfItsOwn) {
   EXPECT_THAT(bench.server.sockets(), ElementsAre(bench.socket));
 }
 
+TEST(SocketIoServer, KnowsWhereASocketComesFromAndSinceWhen) {
+  Bench bench;
+  bench.now.wall = WallTime(seconds(1'800'000'000));
+  bench.join(1);
+  EXPECT_EQ(bench.server.handshake(bench.socket).remote_address, "192.0.2.1");
+  EXPECT_EQ(bench.server.joined_at(bench.socket), bench.now.wall);
+  bench.disconnect(1);
+  EXPECT_EQ(bench.server.handshake(bench.socket).remote_address, "");
+  EXPECT_EQ(bench.server.joined_at(bench.socket), WallTime{});
+}
+
+TEST(SocketIoServer, CountsWhatPassesThrough) {
+  Bench bench;
+  bench.join(1);
+  bench.request(2, make_request("GET", "EIO=4&transport=polling", "", kPath));
+  EXPECT_EQ(bench.server.connection_count(), 2U);
+  EXPECT_EQ(bench.server.polling_connection_count(), 1U);
+  const Traffic before = bench.server.traffic();
+  EXPECT_EQ(before.connections_opened, 2U);
+  EXPECT_EQ(before.connections_closed, 0U);
+
+  bench.text(1, R"(42/mqtt,["a"])");
+  const Frame frame = make_event_frame("/mqtt", "b", "1");
+  bench.server.emit(bench.socket, frame);
+  bench.turn();
+  bench.disconnect(1);
+  bench.server.emit(bench.socket, frame);  // to nobody
+  const Traffic after = bench.server.traffic();
+  EXPECT_EQ(after.packets_in - before.packets_in, 1U);
+  EXPECT_EQ(after.bytes_in - before.bytes_in, std::string_view(R"(2/mqtt,["a"])").size());
+  EXPECT_EQ(after.packets_out - before.packets_out, 1U);
+  EXPECT_EQ(after.bytes_out - before.bytes_out, frame.size());
+  EXPECT_EQ(after.connections_opened, 2U);
+  EXPECT_EQ(after.connections_closed, 1U);
+}
+
 TEST(SocketIoServer, PassesOnWhatTheHandshakeSaid) {
   Bench bench;
   HttpRequest request = make_upgrade("EIO=4&transport=websocket", kPath);
@@ -566,6 +602,47 @@ TEST(SocketIoServer, UsesNoGenerationOfASocketTwice) {
   EXPECT_EQ(bench.socket.slot, first.slot);
   EXPECT_EQ(bench.server.emit(first, make_event_frame("/mqtt", "x", "")), EmitResult::gone);
   EXPECT_EQ(bench.server.sid(first), "");
+}
+
+TEST(SocketIoServer, AsksTheApplicationAboutEveryNamespaceThatIsDynamic) {
+  Options options;
+  options.dynamic_namespaces = true;
+  Bench bench(options);
+  bench.open(1);
+  bench.text(1, "40/orders-7,{\"a\":1}");
+  EXPECT_THAT(bench.diary, ElementsAre("connect /orders-7{\"a\":1}"));
+  bench.diary.clear();
+  bench.text(1, "42/orders-7,[\"hi\"]");
+  EXPECT_THAT(bench.diary, testing::SizeIs(1));
+}
+
+TEST(SocketIoServer, BoundsTheSocketsOfAConnectionWhereNamespacesAreDynamic) {
+  Options options;
+  options.dynamic_namespaces = true;
+  Bench bench(options);
+  bench.open(1);
+  for (int i = 0; i < 100; ++i) bench.text(1, "40/n" + std::to_string(i) + ",");
+  bench.received(1).clear();
+  bench.text(1, "40/one-more,");
+  EXPECT_THAT(bench.received(1), ElementsAre("44/one-more,{\"message\":\"Invalid namespace\"}"));
+  bench.text(1, "41/n5,");
+  bench.received(1).clear();
+  bench.text(1, "40/one-more,");
+  EXPECT_THAT(bench.received(1), ElementsAre(testing::StartsWith("40/one-more,{\"sid\"")));
+}
+
+TEST(SocketIoServer, ForgetsAnAcknowledgementThatIsNotWaitedForAnyLonger) {
+  Bench bench;
+  bench.join(1);
+  const SocketId socket = bench.server.sockets().front();
+  EXPECT_FALSE(bench.server.expect_ack(socket, 5));
+  EXPECT_TRUE(bench.server.expect_ack(socket, kSharedAckIds + 5));
+  EXPECT_TRUE(bench.server.expect_ack(socket, kSharedAckIds + 6));
+  bench.server.forget_ack(socket, kSharedAckIds + 5);
+  bench.text(1, "43/mqtt," + std::to_string(kSharedAckIds + 5) + "[]");
+  EXPECT_THAT(bench.diary, IsEmpty());
+  bench.text(1, "43/mqtt," + std::to_string(kSharedAckIds + 6) + "[]");
+  EXPECT_THAT(bench.diary, testing::SizeIs(1));
 }
 
 }  // namespace

@@ -1,0 +1,65 @@
+/// The part of a worker that shows its sockets to administrators, and disconnects them.
+
+#include <utility>
+
+#include "gateway/message_event.hpp"
+#include "gateway/worker.hpp"
+
+namespace famemely::gateway {
+
+std::vector<std::string> Worker::filters_of(const Client& client) const {
+  std::vector<std::string> filters;
+  const auto list = [&](const mqtt::TopicFilter& filter) {
+    if (filters.size() < kListedFiltersMax && filter.text().size() <= kListedFilterBytesMax)
+      filters.push_back(filter.text());
+  };
+  for (const Subscription& own : client.subscriptions) list(own.filter);
+  for (const auto& of_user : user_subscriptions(client))
+    if (!client.find(of_user->filter)) list(of_user->filter);
+  return filters;
+}
+
+void Worker::list_sockets(Survey& part) {
+  part.connections = server_.connection_count();
+  part.polling_connections = server_.polling_connection_count();
+  part.traffic = server_.traffic();
+  for (const socketio::SocketId socket : server_.sockets()) {
+    const Client* client = find(socket);
+    if (!client) {
+      ++part.administrators;  // nobody else joins a namespace without being a client
+      continue;
+    }
+    if (part.sockets.size() == kListedSocketsMax) continue;
+    socketio::HandshakeInfo handshake = server_.handshake(socket);
+    part.sockets.push_back({.sid = server_.sid(socket),
+                            .user_id = client->identity->user_id,
+                            .roles = client->identity->roles,
+                            .filters = filters_of(*client),
+                            .transport = *server_.transport(socket),
+                            .remote_address = std::move(handshake.remote_address),
+                            .origin = std::move(handshake.origin),
+                            .joined_at = server_.joined_at(socket)});
+  }
+}
+
+void Worker::disconnect_anywhere(std::string sid, bool close_connection, std::string by) {
+  commands_.push_back(DisconnectCommand{options_.index, std::move(sid), close_connection, std::move(by)});
+}
+
+bool Worker::disconnect_here(const DisconnectWanted& wanted, Now now, socketio::Effects& effects) {
+  std::optional<socketio::SocketId> found;
+  for_each_client([&](const Client& client) {
+    if (server_.sid(client.socket) == wanted.sid) found = client.socket;
+  });
+  if (!found) return false;
+  if (!wanted.close_connection) {
+    server_.disconnect(*found, now, effects);
+    return true;
+  }
+  // What is queued still leaves before the connection is closed.
+  server_.emit(*found, socketio::make_disconnect_frame(kNamespace));
+  server_.close_transport(*found, socketio::DisconnectReason::server_namespace_disconnect, now, effects);
+  return true;
+}
+
+}  // namespace famemely::gateway

@@ -1,0 +1,125 @@
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <utility>
+
+#include "serving/connections.hpp"
+
+namespace famemely::serving {
+namespace {
+
+constexpr std::size_t kPiecesPerWrite = 64;
+constexpr std::chrono::seconds kLingerTime{2};
+
+}  // namespace
+
+void Connections::respond(Connection& connection, HttpResponse response) {
+  if (!connection.http) return;
+  HttpState& http = *connection.http;
+  service_.decorate(response, http.origin, http.host);
+  const bool keep_alive = http.keep_alive && !response.close && !leaving_;
+  http.out.append(serialize(response, http.head_only, keep_alive));
+  http.keep_alive = keep_alive;
+  http.awaiting_answer = false;
+  http.inside_request = false;
+  if (!keep_alive) http.closing = true;
+  const socketio::ConnectionId id = connection.id;
+  const bool left_alone = http.reader.buffered() > HttpState::kReadAheadMax;
+  http.deadline = turns_.now().instant + (keep_alive ? options_.idle_timeout : kLingerTime);
+  flush(connection);
+  if (!keep_alive) return;
+  if (Connection* same = find(id); same && left_alone) wait_readable(*same);
+  // The next request may be here already (RFC 9112 section 9.3.2); read it from the loop, not from within this one.
+  if (Connection* same = find(id); same && same->http->reader.buffered() > 0)
+    boost::asio::post(context_, [this, id] {
+      turns_.begin();
+      read_requests(id);
+      turns_.settle();
+      turns_.schedule_end();
+    });
+}
+
+void Connections::accept_upgrade(Connection& connection, HttpResponse response) {
+  HttpState& http = *connection.http;
+  service_.decorate(response, http.origin, http.host);
+  http.out.append(serialize(response, false, true));
+  http.awaiting_answer = false;
+  connection.websocket = true;
+  const socketio::ConnectionId id = connection.id;
+  std::string rest = http.reader.take_raw();
+  if (!flush_text(connection) && !find(id)) return;
+  if (!rest.empty()) transports_.on_websocket_bytes(id, std::span<char>(rest), turns_.now(), turns_.effects());
+}
+
+void Connections::flush(Connection& connection) {
+  if (connection.write_blocked) return;
+  if (connection.http && !flush_text(connection)) return;
+  if (connection.websocket) flush_frames(connection);
+}
+
+bool Connections::flush_text(Connection& connection) {
+  HttpState& http = *connection.http;
+  while (http.out_at < http.out.size()) {
+    const ssize_t sent = ::send(connection.socket.native_handle(), http.out.data() + http.out_at,
+                                http.out.size() - http.out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return send_failed(connection, errno);
+    http.out_at += static_cast<std::size_t>(sent);
+  }
+  http.out.clear();
+  http.out_at = 0;
+  if (connection.websocket) {
+    connection.http.reset();
+    return true;
+  }
+  if (http.closing) finish_response(connection);
+  return true;
+}
+
+bool Connections::flush_frames(Connection& connection) {
+  const socketio::ConnectionId id = connection.id;
+  engineio::Piece pieces[kPiecesPerWrite];
+  iovec vectors[kPiecesPerWrite];
+  for (;;) {
+    const std::size_t count = transports_.gather(id, pieces);
+    if (count == 0) return true;
+    for (std::size_t i = 0; i < count; ++i)
+      vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};  // sendmsg does not write there
+    msghdr message{};
+    message.msg_iov = vectors;
+    message.msg_iovlen = count;
+    const ssize_t sent = ::sendmsg(connection.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return send_failed(connection, errno);
+    if (!transports_.wrote(id, static_cast<std::size_t>(sent), turns_.now(), turns_.effects())) return true;
+  }
+}
+
+bool Connections::send_failed(Connection& connection, int fault) {
+  if (fault == EINTR) fault = EAGAIN;  // as good as blocked: the wait returns at once
+  if (fault == EAGAIN || fault == EWOULDBLOCK) {
+    connection.write_blocked = true;
+    connection.socket.async_wait(Connection::Socket::wait_write,
+                                 [this, id = connection.id](const boost::system::error_code& error) {
+                                   Connection* same = error ? nullptr : find(id);
+                                   if (!same) return;
+                                   turns_.begin();
+                                   same->write_blocked = false;
+                                   flush(*same);
+                                   turns_.settle();
+                                   turns_.schedule_end();
+                                 });
+    return false;
+  }
+  drop(connection);
+  return false;
+}
+
+void Connections::finish_response(Connection& connection) {
+  // Closing with unread bytes would reset the connection and take the response with it: say that we are done, and let
+  // the peer, or the deadline, end it.
+  boost::system::error_code ignored;
+  connection.socket.shutdown(boost::asio::socket_base::shutdown_send, ignored);
+}
+
+}  // namespace famemely::serving
