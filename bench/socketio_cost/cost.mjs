@@ -116,10 +116,10 @@ try {
   const wanted = scenarios.filter((scenario) => scenario.name.includes(options.only));
   for (const scenario of wanted) {
     const figures = new Map(peers.map((peer) => [peer, []]));
-    const warmUps = scenario.what === "cpu" ? 1 : 0;  // a compiler of bytecode is still at work in the first
+    const warmUps = scenario.what === "cpu" ? (scenario.warmUps ?? 1) : 0;
     for (let run = -warmUps; run < runs; ++run) {
       for (let turn = 0; turn < peers.length; ++turn) {
-        const peer = peers[(turn + run + peers.length) % peers.length];
+        const peer = peers[(turn + run + warmUps) % peers.length];
         const fresh = scenario.what === "memory";
         const server = fresh ? await start(peer) : lasting.get(peer);
         const each = await measure(scenario, server).catch((error) => {
