@@ -121,7 +121,7 @@ class Bench {
     const socketio::ConnectionId connection = ++last_connection_;
     HttpRequest request = engineio::make_upgrade("EIO=4&transport=websocket", "/socket.io/");
     if (!origin.empty()) request.fields.add("Origin", std::string(origin));
-    application_.server().on_upgrade(connection, request, now, effects_);
+    application_.transports().on_upgrade(connection, request, now, effects_);
     settle();
     network_.received[connection].clear();
     return connection;

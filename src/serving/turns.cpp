@@ -13,6 +13,10 @@ Turns::Turns(boost::asio::io_context& context, socketio::Service& service, Parts
 void Turns::begin() {
   now_ = read_clocks();
   pace_.on_begin(now_.instant);
+  // What arrives after a deadline finds that it has passed, whichever of the two the reactor tells first.
+  if (service_.transports().next_deadline() > now_.instant) return;
+  service_.transports().on_timer(now_, effects_);
+  schedule_end();
 }
 
 void Turns::settle() {

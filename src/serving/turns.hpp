@@ -34,7 +34,7 @@ class Turns {
   [[nodiscard]] const Now& now() const { return now_; }
   [[nodiscard]] socketio::Effects& effects() { return effects_; }
 
-  /// Something has arrived: reads the clocks.
+  /// Something has arrived: reads the clocks, and lets the transports' timers fire that are due.
   void begin();
   /// A message is delivered in this turn.
   void on_message() { pace_.on_message(); }

@@ -7,7 +7,7 @@ namespace famemely::engineio {
 TimerWheel::TimerWheel(Duration tick) : tick_(tick), places_(kPlaces, kNone) {}
 
 Duration TimerWheel::tick_for(Duration timeout) {
-  return std::clamp<Duration>(timeout / 100, std::chrono::milliseconds(1), std::chrono::milliseconds(10));
+  return std::clamp<Duration>(timeout / 200, std::chrono::milliseconds(1), std::chrono::milliseconds(10));
 }
 
 std::int64_t TimerWheel::tick_at_or_after(Instant time) const {

@@ -22,7 +22,7 @@ class TimerWheel {
 
   explicit TimerWheel(Duration tick);
 
-  /// Ticks that suit timeouts of this length: a hundredth of it, from 1 to 10 ms.
+  /// Ticks that suit timeouts of this length: a two-hundredth of it, from 1 to 10 ms.
   [[nodiscard]] static Duration tick_for(Duration timeout);
 
   void set(std::uint32_t id, Instant deadline);
