@@ -2,8 +2,8 @@
 // src/protocol/socketio/model_*.hpp says which they are and what must hold after each. The same runs with chance for a
 // guide: model_run_test.cpp.
 //
-// That it bites has been shown with servers broken on purpose. The fuzzer found these within a minute each, and the first
-// three are found by the random runs of model_run_test.cpp, too:
+// That it bites has been shown with servers broken on purpose. The fuzzer found these within a minute each, and the
+// first three are found by the random runs of model_run_test.cpp, too:
 //   - engineio: switch_transport leaves the queue behind, and an upgrade loses packets
 //   - engineio: answer_poll keeps the poll that it has answered, and answers it again
 //   - socketio: drop_sockets forgets a second namespace, whose application is never told
