@@ -51,6 +51,10 @@ function accepts(port) {
   });
 }
 
+/// Also those are ended whose scenario fails in the middle of a callback.
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
 async function start(peer) {
   const port = await freePort();
   const [program, ...args] = peer.command(String(port));
@@ -58,6 +62,7 @@ async function start(peer) {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, NODE_ENV: "production" },
   });
+  running.add(child);
   await new Promise((resolve, reject) => {
     child.stdout.once("data", resolve);
     child.once("exit", (code) => reject(new Error(`${peer.name} ended with ${code}`)));
@@ -72,6 +77,7 @@ async function stop({ child }) {
   const gone = new Promise((resolve) => child.once("exit", resolve));
   child.kill("SIGKILL");
   await gone;
+  running.delete(child);
 }
 
 /// Time on a processor of all threads: what utime and stime are made of, but in nanoseconds.
