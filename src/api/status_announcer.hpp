@@ -16,6 +16,11 @@ class StatusAnnouncer {
   static constexpr std::chrono::seconds kInterval{1};
 
   void on_status(const gateway::LinkStatus& status, Instant now) {
+    // The first one is where things begin: no socket has seen anything else.
+    if (client_id_.empty() && !status.is_connected) {
+      client_id_ = status.client_id;
+      return;
+    }
     // Told even if it changes back within the interval: a socket may have joined in between and seen the other state.
     if (status.is_connected == is_connected_ && status.client_id == client_id_) return;
     is_connected_ = status.is_connected;

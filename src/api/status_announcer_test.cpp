@@ -17,6 +17,14 @@ TEST(StatusAnnouncer, TellsAChangeAtOnce) {
   EXPECT_FALSE(announcer.take(kStart));
 }
 
+TEST(StatusAnnouncer, TakesTheFirstStateForNoChangeAndTellsOfTheConnectionAtOnce) {
+  StatusAnnouncer announcer;
+  announcer.on_status(kDown, kStart);
+  EXPECT_EQ(announcer.next_deadline(), kNever);
+  announcer.on_status(kUp, kStart + milliseconds(20));
+  EXPECT_TRUE(announcer.take(kStart + milliseconds(20)));
+}
+
 TEST(StatusAnnouncer, TellsTheLatestStateOnceASecond) {
   StatusAnnouncer announcer;
   announcer.on_status(kUp, kStart);
