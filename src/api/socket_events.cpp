@@ -129,7 +129,7 @@ void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now
                                          {"user", client->identity->user_id},
                                          {"reason", socketio::to_string(gone.reason)}});
   if (socketio::is_recoverable(gone.reason) && gone.reason != socketio::DisconnectReason::server_shutting_down)
-    worker_.keep_session(gone.socket, gone.sid, now);
+    worker_.keep_session(gone.socket, now);
   else
     worker_.remove_client(gone.socket);
 }

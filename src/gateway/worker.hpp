@@ -125,9 +125,8 @@ class Worker {
   void add_client(socketio::SocketId socket, std::shared_ptr<const Identity> identity,
                   std::shared_ptr<const Permissions> permissions, const std::optional<socketio::Sid>& pid = {});
   void remove_client(socketio::SocketId socket);
-  /// Its connection has dropped: the session is kept for a while, if the client can recover. `sid`: what it knows
-  /// itself by.
-  void keep_session(socketio::SocketId socket, const socketio::Sid& sid, Now now);
+  /// Its connection has dropped: the session is kept for a while, if the client can recover.
+  void keep_session(socketio::SocketId socket, Now now);
   /// A socket that is not accepted yet wants its session back. Answered by a RecoverOutcome.
   RequestId recover(socketio::SocketId socket, socketio::RecoveryRequest wanted,
                     std::shared_ptr<const Identity> identity, std::shared_ptr<const Permissions> permissions);
@@ -257,7 +256,7 @@ class Worker {
   void on_recovered(Recovered& recovered, Now now, socketio::Effects& effects);
   void restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::Effects& effects);
   void store(std::shared_ptr<KeptSession> session);
-  [[nodiscard]] std::shared_ptr<KeptSession> take_session(Client& client, const socketio::Sid& sid);
+  [[nodiscard]] std::shared_ptr<KeptSession> take_session(Client& client);
   [[nodiscard]] std::shared_ptr<KeptSession> take_kept(const socketio::Sid& pid);
   void end_kept(const socketio::Sid& pid);
   void end_session(const socketio::Sid& pid);

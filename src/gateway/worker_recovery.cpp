@@ -43,11 +43,11 @@ std::optional<socketio::Sid> Worker::make_pid() {
 
 // --- keeping ---
 
-void Worker::keep_session(socketio::SocketId socket, const socketio::Sid& sid, Now now) {
+void Worker::keep_session(socketio::SocketId socket, Now now) {
   Client* client = find(socket);
   if (!client) return;
   if (!client->pid) return remove_client(socket);
-  std::shared_ptr<KeptSession> session = take_session(*client, sid);
+  std::shared_ptr<KeptSession> session = take_session(*client);
   session->deadline = now.instant + options_.recovery_window;
   away_sockets_.emplace(key_of(socket), session->pid);
   session->socket = socket;
@@ -56,10 +56,10 @@ void Worker::keep_session(socketio::SocketId socket, const socketio::Sid& sid, N
 }
 
 /// The client is gone from the worker after this; its filters and its user stay until `release_filters`.
-std::shared_ptr<KeptSession> Worker::take_session(Client& client, const socketio::Sid& sid) {
+std::shared_ptr<KeptSession> Worker::take_session(Client& client) {
   const socketio::SocketId socket = client.socket;
   auto session = std::make_shared<KeptSession>();
-  session->sid = sid;
+  session->sid = *client.sid;
   session->pid = *client.pid;
   session->user_id = client.identity->user_id;
   session_bytes_ -= client.own_events.bytes();
@@ -212,7 +212,7 @@ void Worker::on_recovery_question(const RecoveryQuestion& question, Now now, soc
   } else {
     // The old connection is dead, and only its client knows it yet; or it is another's who has stolen the id.
     evicted = client.socket;
-    session = take_session(client, *client.sid);
+    session = take_session(client);
     session->deadline = now.instant + options_.recovery_window;
     sessions_.erase(found);
   }
@@ -346,16 +346,22 @@ std::vector<socketio::Frame> Worker::missed_frames(const Client& client, const s
     // A retained message of a filter that it has no right to any more stays away.
     if (event.filter == 0 || index_.is_member(event.filter, client.socket.slot)) frames.push_back(event.frame);
   };
+  struct Heard {
+    FilterId filter;
+    MessageSequence after;
+    std::uint8_t qos;
+  };
+  std::vector<Heard> heard;
+  for (const Subscription& subscription : client.subscriptions)
+    heard.push_back({subscription.filter_id, subscription.joined_at, subscription.qos});
+  for (const UserHere::Held& held : users_.at(client.identity->user_id).subscriptions)
+    if (client.permissions->decide_subscribe(held.subscription->filter))
+      heard.push_back({held.filter, held.joined_at, held.subscription->qos});
   for (const Delivery& delivery : deliveries) {
     for (; next_own != own.end() && next_own->after < delivery.sequence; ++next_own) add_own(*next_own);
     std::optional<std::uint8_t> qos;
-    for (const Subscription& subscription : client.subscriptions)
-      if (concerns(delivery, subscription.filter_id, subscription.joined_at))
-        qos = std::max(qos.value_or(0), subscription.qos);
-    for (const UserHere::Held& held : users_.at(client.identity->user_id).subscriptions)
-      if (concerns(delivery, held.filter, held.joined_at) &&
-          client.permissions->decide_subscribe(held.subscription->filter))
-        qos = std::max(qos.value_or(0), held.subscription->qos);
+    for (const Heard& one : heard)
+      if (concerns(delivery, one.filter, one.after)) qos = std::max(qos.value_or(0), one.qos);
     if (!qos) continue;
     *qos = std::min(*qos, delivery.qos);
     frames.push_back(*qos == delivery.qos ? delivery.frame : frame_for(delivery, *qos, true));
