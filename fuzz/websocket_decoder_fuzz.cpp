@@ -8,6 +8,7 @@
 
 #include "protocol/websocket/decoder.hpp"
 #include "protocol/websocket/encoder.hpp"
+#include "websocket_events.hpp"
 
 namespace {
 
@@ -15,19 +16,6 @@ using namespace famemely::websocket;
 
 constexpr std::uint32_t kMessageBytesMax = 500;
 constexpr MaskingKey kKey{7, 0, 255, 1};
-
-std::string describe(const Event& event) {
-  struct Describe {
-    std::string operator()(const Message& m) const {
-      return (m.opcode == Opcode::text ? "text" : "binary") + std::string(m.data);
-    }
-    std::string operator()(const Ping& p) const { return "ping" + std::string(p.data); }
-    std::string operator()(const Pong& p) const { return "pong" + std::string(p.data); }
-    std::string operator()(const Close& c) const { return "close" + std::to_string(c.code) + std::string(c.reason); }
-    std::string operator()(const Fault& f) const { return "fault" + std::to_string(f.close_code); }
-  };
-  return std::visit(Describe{}, event);
-}
 
 /// True if no text can begin like this (Unicode, table 3-7), or, if it is whole, be this.
 bool is_bad_utf8(std::string_view text, bool whole) {

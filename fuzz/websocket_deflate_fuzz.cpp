@@ -8,6 +8,7 @@
 
 #include "protocol/websocket/decoder.hpp"
 #include "protocol/websocket/encoder.hpp"
+#include "websocket_events.hpp"
 
 namespace {
 
@@ -17,27 +18,17 @@ using namespace famemely::websocket;
 constexpr std::uint32_t kMessageBytesMax = 500;
 constexpr std::size_t kBufferedBytesMax = kMessageBytesMax + kMessageBytesMax / 8 + 64 + 125 + 14;
 
-std::string describe(const Event& event) {
-  struct Describe {
-    std::string operator()(const Message& m) const {
-      if (m.data.size() > kMessageBytesMax) std::abort();
-      return (m.opcode == Opcode::text ? "text" : "binary") + std::string(m.data);
-    }
-    std::string operator()(const Ping& p) const { return "ping" + std::string(p.data); }
-    std::string operator()(const Pong& p) const { return "pong" + std::string(p.data); }
-    std::string operator()(const Close& c) const { return "close" + std::to_string(c.code) + std::string(c.reason); }
-    std::string operator()(const Fault& f) const { return "fault" + std::to_string(f.close_code); }
-  };
-  return std::visit(Describe{}, event);
-}
-
 std::vector<std::string> decode(std::string bytes, std::size_t piece) {
   static Inflater inflater;
   Decoder decoder(Role::client, kMessageBytesMax);
   std::vector<std::string> events;
   for (std::size_t at = 0; at < bytes.size(); at += piece) {
     decoder.feed(std::span(bytes).subspan(at, std::min(piece, bytes.size() - at)));
-    while (const auto event = decoder.next(&inflater)) events.push_back(describe(*event));
+    while (const auto event = decoder.next(&inflater)) {
+      const auto* message = std::get_if<Message>(&*event);
+      if (message && message->data.size() > kMessageBytesMax) std::abort();
+      events.push_back(describe(*event));
+    }
     if (decoder.buffered_bytes() > kBufferedBytesMax) std::abort();
   }
   return events;
