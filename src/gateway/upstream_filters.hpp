@@ -203,7 +203,7 @@ class UpstreamFilters {
   [[nodiscard]] std::vector<FilterId> overlapping(FilterId id) const;
   void forget_unwanted(LaneIndex lane);
 
-  // Lanes (upstream_lanes.cpp).
+  // Lanes (upstream_filters_lanes.cpp).
   [[nodiscard]] static Error no_lane_is_free();
   [[nodiscard]] bool is_up(LaneIndex lane) const { return lane < lanes_up_.size() && lanes_up_[lane]; }
   enum class Ghosts : std::uint8_t { avoid, ignore };
