@@ -154,6 +154,19 @@ TEST(InboundMessages, ThatAreTooLargeIn311AreAcknowledgedAndCounted) {
   EXPECT_EQ(script.messages(), (Texts{"b y"}));
 }
 
+TEST(InboundMessages, ThatAreTooLargeAtQos2AreCountedOnce) {
+  SessionScript script({.client_id = "id", .version = VersionChoice::only_3_1_1, .packet_bytes_max = 20});
+  script.connect("20 02 00 00");
+  script.receive("34 14 0001 'a' 0005 '0123456789abcde'");
+  EXPECT_EQ(script.take<MessageTooLarge>().size(), 1U);
+  script.drop();
+  script.connect("20 02 01 00");
+  script.effects.clear();
+  script.receive("3c 14 0001 'a' 0005 '0123456789abcde'");
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+  EXPECT_TRUE(script.take<MessageTooLarge>().empty());
+}
+
 TEST(InboundMessages, KeepTheirHandlesOverManyThousands) {
   SessionScript script;
   start(script);

@@ -64,7 +64,7 @@ void Session::on_transport_open(Instant now, Effects& effects) {
   reader_.reset(broker_.version);
   inbound_aliases_.free_retired();
   phase_ = Phase::connecting;
-  connack_deadline_ = now + options_.connack_timeout;
+  connect_sent_ = now;
   encode_connect({.version = broker_.version,
                   .client_id = options_.client_id,
                   .clean_start = starts_clean(),
@@ -125,7 +125,6 @@ bool Session::clears_old_session(const ConnAck& connack, Effects& effects) {
 void Session::accept(const ConnAck& connack, Instant now, Effects& effects) {
   phase_ = Phase::connected;
   ever_accepted_ = true;
-  connack_deadline_ = kNever;
   if (connack.assigned_client_id) options_.client_id = *connack.assigned_client_id;
   BrokerCapabilities& capabilities = broker_.capabilities;
   capabilities = {.maximum_qos = connack.maximum_qos,
@@ -138,7 +137,7 @@ void Session::accept(const ConnAck& connack, Instant now, Effects& effects) {
                   .keepalive_s = connack.server_keepalive_s.value_or(options_.keepalive_s),
                   .session_expiry_s = connack.session_expiry_s};
   broker_.aliases.start(std::min(connack.topic_alias_maximum, options_.outbound_topic_aliases_max));
-  keepalive_.start(now, std::chrono::seconds(capabilities.keepalive_s));
+  keepalive_.start(connect_sent_, now, std::chrono::seconds(capabilities.keepalive_s));
   const bool is_5 = broker_.version == ProtocolVersion::v5;
   // A broker of version 3.1.1 has not been told a Receive Maximum.
   inbound_.on_connected(connack.session_present, broker_.version, is_5 ? options_.receive_maximum : PacketIds::kMax);
@@ -150,7 +149,6 @@ void Session::accept(const ConnAck& connack, Instant now, Effects& effects) {
 
 void Session::close(bool blame, Effects& effects) {
   phase_ = Phase::closed;
-  connack_deadline_ = kNever;
   keepalive_.stop();
   pings_.clear();
   inbound_.on_closed();
@@ -210,11 +208,11 @@ void Session::disconnect(ReasonCode code, Instant, Effects& effects) {
 // --- time ---
 
 Instant Session::next_deadline() const {
-  return phase_ == Phase::connecting ? connack_deadline_ : keepalive_.deadline();
+  return phase_ == Phase::connecting ? connect_sent_ + options_.connack_timeout : keepalive_.deadline();
 }
 
 void Session::on_timer(Instant now, Effects& effects) {
-  if (phase_ == Phase::connecting && now >= connack_deadline_) {
+  if (phase_ == Phase::connecting && now >= next_deadline()) {
     fallback_.on_other_failure();
     fail_connecting({.reason = "broker did not answer CONNECT in time", .code = std::nullopt}, effects);
     return;
@@ -335,7 +333,9 @@ std::optional<Session::Failure> Session::handle_oversized(const OversizedPublish
     const auto outcome = inbound_.receive(publish.qos, publish.packet_id, effects.output);
     if (const auto* fault = std::get_if<DecodeFault>(&outcome))
       return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
-    inbound_.acknowledge(std::get<InboundMessages::Received>(outcome).handle, effects.output);
+    const auto& received = std::get<InboundMessages::Received>(outcome);
+    inbound_.acknowledge(received.handle, effects.output);
+    if (!received.deliver) return std::nullopt;
   }
   effects.events.emplace_back(MessageTooLarge{std::string(publish.topic), publish.packet_bytes, publish.qos});
   return std::nullopt;
