@@ -98,6 +98,30 @@ TEST(InboundMessages, OfQos2AreNewWhenTheBrokerLostTheSession) {
   EXPECT_EQ(script.sent(), "50 02 00 05");
 }
 
+TEST(InboundMessages, OfQos2WithoutDupAreNewWhenTheSessionMayBeAnother) {
+  SessionScript script;
+  start(script);
+  script.receive("34 06 0001 'a' 0005 00 34 06 0001 'a' 0006 00");
+  script.messages();
+  script.drop();
+  script.open();  // its answer, which may have said that there is no session, is never seen
+  script.drop();
+  script.resume();
+  script.receive("34 06 0001 'b' 0005 00 3c 06 0001 'a' 0006 00");
+  EXPECT_EQ(script.messages(), (Texts{"b "}));
+}
+
+TEST(InboundMessages, OfQos2WithoutDupAreKnownWhenTheSessionIsSurelyTheSame) {
+  SessionScript script;
+  start(script);
+  script.receive("34 06 0001 'a' 0005 00");
+  script.messages();
+  script.drop();
+  script.resume();
+  script.receive("34 06 0001 'a' 0005 00");
+  EXPECT_EQ(script.messages(), Texts{});
+}
+
 TEST(InboundMessages, OfQos1AreHandedOnAgainAndOldHandlesDoNothing) {
   SessionScript script;
   start(script);

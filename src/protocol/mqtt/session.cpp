@@ -65,6 +65,7 @@ void Session::on_transport_open(Instant now, Effects& effects) {
   inbound_aliases_.free_retired();
   phase_ = Phase::connecting;
   connect_sent_ = now;
+  session_doubtful_ = session_doubtful_ || std::exchange(connect_unanswered_, true);
   encode_connect({.version = broker_.version,
                   .client_id = options_.client_id,
                   .clean_start = starts_clean(),
@@ -81,6 +82,7 @@ void Session::on_transport_open(Instant now, Effects& effects) {
 
 std::optional<Session::Failure> Session::handle_connack(const ConnAck& connack, Instant now, Effects& effects) {
   if (phase_ == Phase::connected) return Failure{ReasonCode::protocol_error, "second CONNACK"};
+  connect_unanswered_ = false;
   if (connack.code != ReasonCode::success) {
     refuse_connack(connack, effects);
     return std::nullopt;
@@ -139,8 +141,13 @@ void Session::accept(const ConnAck& connack, Instant now, Effects& effects) {
   broker_.aliases.start(std::min(connack.topic_alias_maximum, options_.outbound_topic_aliases_max));
   keepalive_.start(connect_sent_, now, std::chrono::seconds(capabilities.keepalive_s));
   const bool is_5 = broker_.version == ProtocolVersion::v5;
+  using BrokerSession = InboundMessages::BrokerSession;
+  const bool doubtful = std::exchange(session_doubtful_, false);
   // A broker of version 3.1.1 has not been told a Receive Maximum.
-  inbound_.on_connected(connack.session_present, broker_.version, is_5 ? options_.receive_maximum : PacketIds::kMax);
+  inbound_.on_connected(!connack.session_present ? BrokerSession::lost
+                        : doubtful               ? BrokerSession::doubtful
+                                                 : BrokerSession::resumed,
+                        broker_.version, is_5 ? options_.receive_maximum : PacketIds::kMax);
   effects.events.emplace_back(Connected{connack.session_present, broker_.version, options_.client_id, capabilities});
   outbound_.on_connected(connack.session_present, broker_, effects);
 }
@@ -306,7 +313,7 @@ std::optional<Session::Failure> Session::handle_publish(const Publish& publish, 
   if (auto failure = resolve_alias(publish, topic)) return failure;
   AcknowledgementHandle acknowledgement = 0;
   if (publish.qos > 0) {
-    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, effects.output);
+    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, effects.output);
     if (const auto* fault = std::get_if<DecodeFault>(&outcome))
       return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
     const auto& received = std::get<InboundMessages::Received>(outcome);
@@ -330,7 +337,7 @@ std::optional<Session::Failure> Session::handle_oversized(const OversizedPublish
   if (phase_ == Phase::connecting)
     return Failure{ReasonCode::protocol_error, "broker broke the protocol: packet before CONNACK"};
   if (publish.qos > 0) {
-    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, effects.output);
+    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, effects.output);
     if (const auto* fault = std::get_if<DecodeFault>(&outcome))
       return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
     const auto& received = std::get<InboundMessages::Received>(outcome);

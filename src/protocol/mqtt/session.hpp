@@ -145,7 +145,9 @@ class Session {
   Keepalive keepalive_;
   std::deque<std::optional<Token>> pings_;  // sent and not answered; the keepalive's have no token
   BrokerSide broker_;
-  Instant connect_sent_;  // of this connection
+  Instant connect_sent_;             // of this connection
+  bool connect_unanswered_ = false;  // the last CONNECT, so far
+  bool session_doubtful_ = false;    // a CONNECT since the last accepted one was never answered
   Phase phase_ = Phase::closed;
   bool ever_accepted_ = false;
   /// With 3.1.1 a clean session is one that ends with its connection, so an old session is cleared by a connection of
