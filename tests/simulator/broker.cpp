@@ -87,6 +87,7 @@ void Broker::lose_session() {
   for (std::size_t number : session_->queue) ledger_.incoming[number].lost = true;
   for (const Flight& each : session_->in_flight) ledger_.incoming[each.number].lost = true;
   session_.reset();
+  snapshot_.reset();
   ++ledger_.session_losses;
   trace_.line(0, "broker", [] { return "loses the session"; });
 }
@@ -95,6 +96,13 @@ void Broker::restart(bool keeps_session, Instant now) {
   trace_.line(0, "broker", [&] { return keeps_session ? "restarts" : "restarts without its sessions"; });
   while (!clients_.empty()) close(clients_.front(), now);
   if (session_ && !keeps_session) lose_session();
+  if (session_ && snapshot_ && dice_.chance(50)) {
+    trace_.line(0, "broker", [] { return "goes back to a snapshot"; });
+    session_ = snapshot_;
+    session_->expires = now + seconds(session_->expiry_s);
+    for (Flight& each : session_->in_flight) each.on_link = each.counted = false;
+    ledger_.went_back = true;
+  }
   // A broker that only hangs up is not told apart from a bad network once it has accepted version 5.
   const bool says_so = traits_.refusal != Traits::Refusal::close;
   if (traits_.session.version == VersionChoice::automatic && says_so && dice_.chance(20)) {
@@ -251,7 +259,8 @@ void Broker::handle_publish(Client& client, WirePacket packet, Instant now) {
   WirePacket reply{.type = as_qos_2 ? PacketType::pubrec : PacketType::puback, .packet_id = packet.packet_id};
   const auto held = session_->held.find(packet.packet_id);
   if (as_qos_2 && held != session_->held.end()) {
-    require(held->second == number, "broker: a QoS 2 identifier used for another message before its PUBREL");
+    require(held->second == number || ledger_.went_back,
+            "broker: a QoS 2 identifier used for another message before its PUBREL");
   } else if (!calm_ && client.version == ProtocolVersion::v5 && dice_.chance(traits_.quota_exceeded_percent)) {
     ++sent.refusals;
     reply.code = kQuotaExceeded;
@@ -311,6 +320,9 @@ void Broker::write_answer(Client& client, const WirePacket& packet, Instant now)
                     (packet.type == PacketType::pubrec && packet.code >= 0x80);
   if (ends) client.received.erase(packet.packet_id);
   send(client, packet, now);
+  const bool repeatable = packet.type == PacketType::puback || packet.type == PacketType::pubrec ||
+                          packet.type == PacketType::pubcomp || packet.type == PacketType::suback;
+  if (traits_.repeats_answers && repeatable && dice_.chance(10)) send(client, packet, now);
 }
 
 Instant Broker::deadline() const {
@@ -334,6 +346,7 @@ void Broker::publish_of_others(Instant now) {
   static const std::string kTopics[] = {"a/1", "a/2", "b/1", "b/2/3", "c"};
   const std::string& topic = dice_.pick(kTopics);
   const auto qos = static_cast<std::uint8_t>(dice_.below(3));
+  if (session_ && traits_.restores_snapshots && dice_.chance(10)) snapshot_ = session_;
   if (!session_ || (!owner_ && session_->expires <= now)) return;
   std::vector<std::uint32_t> all;
   std::uint8_t highest = 0;

@@ -121,6 +121,7 @@ class Broker {
   Ledger& ledger_;
   Trace& trace_;
   std::optional<Session> session_;
+  std::optional<Session> snapshot_;
   std::list<Client> clients_;  // one, or two while a new connection has not said CONNECT
   Client* owner_ = nullptr;    // of the session
   std::multimap<Instant, Answer> answers_;

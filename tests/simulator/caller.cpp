@@ -85,13 +85,14 @@ void Caller::publish(Instant now, Effects& effects) {
 }
 
 void Caller::subscribe(std::size_t filters, Instant now, Effects& effects) {
-  static const std::string kFilters[] = {"a/#", "a/1", "b/#", "b/1", "#", "c"};
+  static const std::string kFilters[] = {"a/#", "a/1", "b/#", "b/1", "#", "c", "b/" + std::string(70, 'x')};
   SubscribeCommand command{.token = next_token_++, .entries = {}};
   for (std::size_t i = 0; i < filters; ++i)
     command.entries.push_back(
         {.filter = *TopicFilter::parse(dice_.pick(kFilters)), .qos = static_cast<std::uint8_t>(dice_.below(3))});
-  if (session_.broker().subscription_identifiers && dice_.chance(70))
+  if (dice_.chance(session_.broker().subscription_identifiers ? 70 : 5))
     command.subscription_identifier = next_identifier_++;
+  if (dice_.chance(5)) command.entries.back().retain_handling = RetainHandling::do_not_send;
   if (session_.subscribe(command, now, effects)) requests_.emplace(command.token, filters);
 }
 

@@ -18,6 +18,7 @@ void Ledger::check_outgoing() const {
   for (std::size_t number = 0; number < outgoing.size(); ++number) {
     const Outgoing& message = outgoing[number];
     require(message.completions == (message.accepted ? 1U : 0U), "not completed exactly once: our message", number);
+    if (went_back) continue;
     const std::size_t losses = message.losses_after - message.losses_before;
     if (!message.accepted) require(message.receptions == 0, "refused, and sent nevertheless: our message", number);
     if (message.qos == 0) require(message.receptions <= 1, "QoS 0 sent twice: our message", number);
@@ -34,6 +35,7 @@ void Ledger::check_incoming() const {
   for (std::size_t number = 0; number < incoming.size(); ++number) {
     const Incoming& message = incoming[number];
     if (message.foreign) require(message.received == 0, "a message of the session that was to be cleared", number);
+    if (went_back) continue;
     if (message.qos != 1) require(message.received <= 1, "received more than once: message", number);
     if (message.qos > 0 && !message.lost) require(message.received >= 1, "never received: message", number);
   }

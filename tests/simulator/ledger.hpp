@@ -55,7 +55,10 @@ class Ledger {
   std::vector<Incoming> incoming;
   std::size_t session_losses = 0;                        // of the broker's
   std::map<std::size_t, std::size_t> losses_at_connack;  // by link
-  bool exactly_once = true;                              // false with a broker that treats QoS 2 as QoS 1
+  /// The broker went back to an old snapshot of its session: it may have forgotten what it acknowledged, and repeat
+  /// what we did.
+  bool went_back = false;
+  bool exactly_once = true;  // false with a broker that treats QoS 2 as QoS 1
 
   [[nodiscard]] static std::string payload_of(std::size_t number, std::size_t bytes) {
     std::string payload = std::to_string(number) + ';';

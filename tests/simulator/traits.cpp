@@ -44,6 +44,8 @@ void draw_broker(Dice& dice, Traits& traits) {
   traits.answers_in_order = dice.chance(60);
   traits.pubacks_qos_2 = dice.chance(8);
   traits.overshoots = dice.chance(10);
+  traits.repeats_answers = dice.chance(10);
+  traits.restores_snapshots = dice.chance(8);
   traits.one_copy = dice.chance(50);
   traits.holds_old_session = dice.chance(25);
   traits.refuses_with_codes = dice.chance(20);
@@ -89,6 +91,9 @@ std::string describe(const Traits& traits) {
       ms(traits.answer_delay_max) + (traits.answers_in_order ? "" : " in any order") +
       (traits.delivers_at_pubrel ? ", QoS 2 delivered at PUBREL" : ", QoS 2 delivered at PUBLISH") +
       (traits.pubacks_qos_2 ? ", PUBACK to QoS 2" : "") + (traits.overshoots ? ", beyond our Receive Maximum" : "") +
+      (traits.repeats_answers ? ", answers repeated" : "") +
+      (traits.restores_snapshots ? ", restored from snapshots" : "") +
+
       "\nnetwork: latency up to " + ms(traits.latency_max) + ", pieces of up to " +
       std::to_string(traits.piece_bytes_max) + " bytes, a fault every " + ms(traits.faults_every) +
       "\ncaller: " + std::to_string(traits.publishes) + " publishes, " + std::to_string(traits.messages) +

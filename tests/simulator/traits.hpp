@@ -19,6 +19,8 @@ struct Traits {
   bool answers_in_order = true;
   bool pubacks_qos_2 = false;       // treats QoS 2 as QoS 1
   bool overshoots = false;          // sends beyond our Receive Maximum
+  bool repeats_answers = false;     // now and then, which no session should mind
+  bool restores_snapshots = false;  // after a restart the session may be as it was some time before
   bool one_copy = false;            // for overlapping subscriptions, with all identifiers
   bool holds_old_session = false;   // of a process before this one
   bool refuses_with_codes = false;  // CONNACK 0x88 and the like

@@ -13,7 +13,9 @@ constexpr std::uint8_t kIdNotFound = 0x92;
 // --- connections ---
 
 void WireWatch::on_open(std::size_t link) {
+  unanswered_ = unanswered_ || (link_ != 0 && !connack_came_ && !refused_);
   link_ = link;
+  refused_ = false;
   connack_came_ = accepted_ = ended_ = false;
   connect_ = {};
   given_.clear();
@@ -65,7 +67,8 @@ void WireWatch::on_delivered(std::string_view bytes) {
 void WireWatch::given_connack(const WirePacket& connack) {
   const bool is_5 = connect_.version == ProtocolVersion::v5;
   if (connack.code == 0x84 || connack.code == 1) refused_5_ = refused_5_ || is_5;
-  if (connack.code != 0) return;
+  refused_ = connack.code != 0;
+  if (refused_) return;
   connack_came_ = true;
   ever_accepted_5_ = ever_accepted_5_ || is_5;
   const std::size_t losses = ledger_.losses_at_connack[link_];
@@ -74,11 +77,12 @@ void WireWatch::given_connack(const WirePacket& connack) {
     used_.clear();
     exchanges_.clear();
     releases_ = 0;
-  } else if (losses != known_losses_) {
-    // The broker lost the session, and said so in a CONNACK that never came.
+  } else if (losses != known_losses_ || (ledger_.went_back && unanswered_)) {
+    // The broker lost the session, or went back, and said so in a CONNACK that never came.
     for (auto& [id, exchange] : exchanges_) exchange.of_lost_session = true;
   }
   known_losses_ = losses;
+  unanswered_ = false;
 }
 
 void WireWatch::given(const WirePacket& packet) {
@@ -178,7 +182,7 @@ void WireWatch::told(const MessageReceived& message) {
   Incoming& known = ledger_.incoming[number];
   require(wire.topic == known.topic && wire.payload == Ledger::payload_of(number, known.payload_bytes),
           "the alias of another topic: message", number);
-  if (known.received++ > 0) require(message.dup, "a second copy without DUP: message", number);
+  if (known.received++ > 0 && !ledger_.went_back) require(message.dup, "a second copy without DUP: message", number);
   if (message.qos == 0) return;
   const auto arrival = std::find_if(arrivals_.begin(), arrivals_.end(), [&](const Arrival& each) {
     return each.packet_id == wire.packet_id && each.handle == 0 && !each.acknowledged && each.qos == message.qos;
@@ -288,10 +292,12 @@ void WireWatch::wrote_pubrel(const WirePacket& packet) {
   const auto found = used_.find(packet.packet_id);
   if (packet.code == kIdNotFound || (found != used_.end() && found->second.given_up)) return;
   require(found != used_.end() && found->second.released > 0, "PUBREL without a PUBREC, packet", packet.packet_id);
+  // To a repeated PUBREC.
+  if (traits_.repeats_answers && found->second.pubrel_on == link_) return;
   // Section 4.6: in the order in which the PUBRECs came.
   require(found->second.released > last_release_, "PUBREL out of order, packet", packet.packet_id);
   last_release_ = found->second.released;
-  found->second.sent_on = link_;
+  found->second.sent_on = found->second.pubrel_on = link_;
 }
 
 std::size_t WireWatch::next_arrival() const {

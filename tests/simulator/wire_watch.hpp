@@ -41,9 +41,10 @@ class WireWatch {
   /// A packet identifier that the session uses.
   struct Used {
     enum class Kind : std::uint8_t { publish, request } kind;
-    std::size_t number = 0;    // in the ledger
-    std::size_t sent_on = 0;   // link
-    std::size_t released = 0;  // counts PUBRECs; 0: none has come
+    std::size_t number = 0;     // in the ledger
+    std::size_t sent_on = 0;    // link
+    std::size_t pubrel_on = 0;  // link
+    std::size_t released = 0;   // counts PUBRECs; 0: none has come
     bool given_up = false;
   };
   struct Arrival {
@@ -80,6 +81,7 @@ class WireWatch {
   std::size_t link_ = 0;
   WirePacket connect_{};
   bool connack_came_ = false;
+  bool refused_ = false;
   bool accepted_ = false;
   bool ended_ = false;  // DISCONNECT has been written or read
   std::string given_;
@@ -95,6 +97,7 @@ class WireWatch {
   // The session.
   std::size_t epoch_ = 1;
   std::size_t releases_ = 0;
+  bool unanswered_ = false;       // a CONNECT since the last accepted one was never answered
   std::size_t known_losses_ = 0;  // of the broker's session, that a CONNACK has told of
   std::map<std::uint16_t, Used> used_;
   std::map<std::uint16_t, Exchange> exchanges_;
