@@ -164,7 +164,7 @@ void WireWatch::on_event(const SessionEvent& event) {
   if (const auto* completed = std::get_if<PublishCompleted>(&event)) told(*completed);
   if (std::holds_alternative<Connected>(event)) {
     require(connack_came_ && !accepted_, "Connected without a CONNACK");
-    accepted_ = true;
+    accepted_ = ever_accepted_ = true;
   }
 }
 
@@ -262,6 +262,8 @@ void WireWatch::wrote(const WirePacket& packet) {
 
 void WireWatch::wrote_connect(const WirePacket& packet) {
   connect_ = packet;
+  require(!packet.clean || !ever_accepted_ || traits_.session.session_expiry_s == 0,
+          "the session was given up that should have been resumed");
   const bool fell_back =
       packet.version == ProtocolVersion::v3_1_1 && traits_.session.version == VersionChoice::automatic;
   require(!fell_back || !ever_accepted_5_ || refused_5_, "3.1.1 though 5 was accepted and never refused");

@@ -102,6 +102,7 @@ class WireWatch {
   std::map<std::uint16_t, Used> used_;
   std::map<std::uint16_t, Exchange> exchanges_;
   // Over all.
+  bool ever_accepted_ = false;
   bool ever_accepted_5_ = false;
   bool refused_5_ = false;
 };
