@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/http_message.hpp"
+#include "io/tls_context.hpp"
+
+namespace famemely::io {
+
+/// Where the broker is, and how it is spoken to.
+struct BrokerAddress {
+  struct WebSocket {
+    std::string target = "/mqtt";  // path and query
+    HttpFields fields{};           // go along with the request
+  };
+
+  std::string host;
+  std::uint16_t port = 1883;
+  /// For all of DNS, TCP, TLS and WebSocket.
+  std::chrono::milliseconds connect_timeout{30'000};
+  /// None: no TLS.
+  std::shared_ptr<const TlsContext> tls{};
+  /// None: MQTT lies on TCP or TLS itself.
+  std::optional<WebSocket> websocket{};
+};
+
+/// `host:port`, with brackets around an IPv6 address.
+[[nodiscard]] std::string authority(const std::string& host, std::uint16_t port);
+
+}  // namespace famemely::io
