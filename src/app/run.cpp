@@ -152,6 +152,9 @@ io::BrokerAddress broker_address(const Config& config, std::uint16_t port) {
     address.websocket.emplace().target = config.mqtt_ws_path;
     if (!config.mqtt_ws_headers.empty()) address.websocket->fields = parse_ws_headers(config.mqtt_ws_headers).value();
   }
+  address.has_credentials =
+      !config.mqtt_password.empty() ||
+      (address.websocket && (address.websocket->fields.size() > 0 || address.websocket->target.contains('?')));
   return address;
 }
 

@@ -57,7 +57,7 @@ void Bridge::schedule_open(Duration delay, Now now) {
 }
 
 void Bridge::on_transport_open(Now now) {
-  session_.on_transport_open(now.instant, effects_);
+  session_.on_transport_open(attempt_began(now), effects_);
   absorb(now);
 }
 
@@ -81,6 +81,7 @@ void Bridge::on_transport_closed(const std::string& why, Now now) {
 }
 
 void Bridge::on_connected(const mqtt::Connected& connected, Now now) {
+  redirects_.on_accepted();
   reconnect_.on_success(now.instant);
   filters_.on_connected(connected.session_present, connected.broker.subscription_identifiers);
   fences_.on_connected(connected.session_present, now.instant);
@@ -92,7 +93,9 @@ void Bridge::on_connected(const mqtt::Connected& connected, Now now) {
                                     {"session_present", connected.session_present}});
 }
 
-void Bridge::on_connection_over(const std::string& reason, bool retry_at_once, Now now) {
+void Bridge::on_connection_over(const std::string& said, bool retry_at_once, Now now) {
+  const std::string reason = with_cause(said);
+  redirects_.on_over(retry_at_once);
   const bool was_connected = std::exchange(status_.is_connected, false);
   attempting_ = false;
   close_wish_ = true;
@@ -206,10 +209,12 @@ void Bridge::handle(const mqtt::SessionEvent& event, Now now) {
   if (const auto* left = std::get_if<mqtt::UnsubscribeCompleted>(&event)) return on_unsubscribe_completed(*left);
   if (const auto* connected = std::get_if<mqtt::Connected>(&event)) return on_connected(*connected, now);
   if (const auto* failed = std::get_if<mqtt::ConnectFailed>(&event)) {
+    redirects_.note(failed->code, failed->server_reference, logger_);
     if (failed->fall_back_to_3_1_1) logger_.info("broker refuses MQTT 5, trying 3.1.1", {{"reason", failed->reason}});
     return on_connection_over(failed->reason, failed->retry_at_once, now);
   }
   if (const auto* gone = std::get_if<mqtt::Disconnected>(&event)) {
+    redirects_.note(gone->code, gone->server_reference, logger_);
     if (gone->session_taken_over)
       logger_.error("client id taken over",
                     {{"client_id", status_.client_id}, {"hint", "another program connects with this MQTT_CLIENT_ID"}});

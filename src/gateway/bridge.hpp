@@ -131,7 +131,7 @@ class Bridge final : public BrokerChannel {
   void queue_filter_events(Now now);
   void handle(const mqtt::SessionEvent& event, Now now);
   void on_connected(const mqtt::Connected& connected, Now now);
-  void on_connection_over(const std::string& reason, bool retry_at_once, Now now);
+  void on_connection_over(const std::string& said, bool retry_at_once, Now now);
   void on_message(const mqtt::MessageReceived& message, Now now);
   void deliver(const mqtt::MessageReceived& message, UpstreamFilters::Match& match, Now now);
   void on_publish_completed(const mqtt::PublishCompleted& completed, Now now);

@@ -44,13 +44,26 @@ void BrokerConnection::stop() {
 void BrokerConnection::open() {
   if (!buffer_) buffer_ = std::make_unique<std::array<char, 262'144>>();
   state_ = State::dialing;
-  logger_.debug("broker connecting", {{"host", address_.host}, {"port", address_.port}});
+  target_ = choose_target();
+  logger_.debug("broker connecting", {{"host", target_.host}, {"port", target_.port}});
+  channel_.begin_attempt(serving::read_clocks());
   connect_timer_.expires_after(address_.connect_timeout);
   connect_timer_.async_wait([this, attempt = ++attempt_](const boost::system::error_code& fault) {
     if (!fault && attempt == attempt_ && state_ != State::open) on_timeout();
   });
-  dialer_.dial(address_.host, address_.port, silent_connections_,
+  dialer_.dial(target_.host, target_.port, silent_connections_,
                [this](Result<tcp::socket, std::string> dialed) { on_dialed(std::move(dialed)); });
+}
+
+BrokerTarget BrokerConnection::choose_target() {
+  const auto& redirect = channel_.redirect();
+  if (redirect && may_follow(address_, redirect->host))
+    return {.host = redirect->host, .port = redirect->port.value_or(address_.port)};
+  if (redirect)
+    logger_.warn("broker redirect not followed",
+                 {{"server", redirect->host},
+                  {"why", "the credentials go to another host only over TLS with a verified certificate"}});
+  return {.host = address_.host, .port = address_.port};
 }
 
 void BrokerConnection::on_timeout() {
@@ -69,7 +82,7 @@ void BrokerConnection::on_dialed(Result<tcp::socket, std::string> dialed) {
     return on_input_();
   }
   state_ = State::shaking_hands;
-  wire_.emplace(address_, address_.host, address_.port, random_);
+  wire_.emplace(address_, target_.host, target_.port, random_);
   wire_->begin(writing_);
   read();
   write();
@@ -95,7 +108,9 @@ void BrokerConnection::on_read(std::uint64_t attempt, const boost::system::error
   if (fault) return lost(describe_end(fault));
   if (auto taken = take({buffer_->data(), size}); !taken) {
     write();  // our alert or close frame
-    return has_socket() ? lost(taken.error()) : on_input_();
+    if (!has_socket()) return on_input_();
+    if (state_ == State::open && !wire_->ended()) channel_.explain_end(taken.error());
+    return lost(taken.error());
   }
   if (state_ == State::shaking_hands)
     write();
@@ -146,8 +161,8 @@ bool BrokerConnection::write() {
         write_blocked_ = false;
         on_input_();
       });
-    } else if (state_ == State::shaking_hands) {
-      break;  // what the broker has said before it closed is still to be read
+    } else if (wire_) {
+      break;  // what the broker said before it closed, an alert perhaps, is still to be read
     } else {
       const std::string why = fmt::format("Connection to the broker lost: {}", std::strerror(errno));
       close();

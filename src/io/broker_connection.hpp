@@ -42,6 +42,7 @@ class BrokerConnection {
   static constexpr std::size_t kChunkBytes = websocket::ClientStream::kFrameBytesMax;
 
   void open();
+  [[nodiscard]] BrokerTarget choose_target();
   void on_timeout();
   void on_dialed(Result<tcp::socket, std::string> dialed);
   void become_open();
@@ -61,6 +62,7 @@ class BrokerConnection {
   void lost(const std::string& why);
 
   BrokerAddress address_;
+  BrokerTarget target_;  // of this attempt
   gateway::BrokerChannel& channel_;
   Logger& logger_;
   std::function<void()> on_input_;
