@@ -45,33 +45,6 @@ std::string names_of(X509* certificate) {
   return names;
 }
 
-std::string describe_verify_fault(SSL* ssl, long result, const std::string& host) {
-  switch (result) {
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      return "the broker's certificate is self-signed";
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-      return "unknown CA: the broker's certificate comes from an authority that is not trusted here (its self-signed "
-             "certificate is in the chain)";
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return "unknown CA: the broker's certificate comes from an authority that is not trusted here, or the broker "
-             "leaves out a certificate between";
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-      return "the broker's certificate, or one it depends on, has expired";
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-      return "the broker's certificate, or one it depends on, is not valid yet";
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH: {
-      const std::string names = names_of(SSL_get0_peer_certificate(ssl));
-      return "host name mismatch: the broker's certificate is not for " + host +
-             (names.empty() ? std::string() : " but for " + names);
-    }
-    default:
-      return fmt::format("the broker's certificate is not accepted: {}", X509_verify_cert_error_string(result));
-  }
-}
-
 }  // namespace
 
 TlsLayer::TlsLayer(const TlsContext& context, std::string_view host) : ssl_(SSL_new(context.handle())) {
@@ -81,6 +54,8 @@ TlsLayer::TlsLayer(const TlsContext& context, std::string_view host) : ssl_(SSL_
   BIO_ctrl(input_, BIO_C_SET_BUF_MEM_EOF_RETURN, -1, nullptr);  // more is to come
   SSL_set_bio(ssl_.get(), input_, output_);
   SSL_set_connect_state(ssl_.get());
+  SSL_set_ex_data(ssl_.get(), 0, this);
+  SSL_set_verify(ssl_.get(), SSL_get_verify_mode(ssl_.get()), on_verified);
 
   // A zone says where an address is, not who answers there; a dot at the end says that the name is whole.
   host = host.substr(0, host.find('%'));
@@ -95,6 +70,15 @@ TlsLayer::TlsLayer(const TlsContext& context, std::string_view host) : ssl_(SSL_
     SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     SSL_set1_host(ssl_.get(), host_.c_str());
   }
+}
+
+int TlsLayer::on_verified(int good, X509_STORE_CTX* store) {
+  const int error = X509_STORE_CTX_get_error(store);
+  if (good == 1 || (error != X509_V_ERR_HOSTNAME_MISMATCH && error != X509_V_ERR_IP_ADDRESS_MISMATCH)) return good;
+  const auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  X509* certificate = X509_STORE_CTX_get_current_cert(store);
+  if (certificate) static_cast<TlsLayer*>(SSL_get_ex_data(ssl, 0))->names_ = names_of(certificate);
+  return good;
 }
 
 void TlsLayer::begin(std::string& wire) {
@@ -151,8 +135,7 @@ std::string TlsLayer::describe_fault() const {
   const int reason = ERR_GET_REASON(code);
   std::string words = take_openssl_error("the broker broke the protocol");
   if (ERR_GET_LIB(code) != ERR_LIB_SSL) return words;
-  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
-    return describe_verify_fault(ssl_.get(), SSL_get_verify_result(ssl_.get()), host_);
+  if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) return describe_verify_fault();
   if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_PACKET_LENGTH_TOO_LONG)
     return "the broker does not speak TLS on this port (" + words + ")";
   if (reason >= kAlertReasons && reason <= kAlertReasons + 255) {
@@ -162,6 +145,32 @@ std::string TlsLayer::describe_fault() const {
     return "the broker sent the alert " + words;
   }
   return words;
+}
+
+std::string TlsLayer::describe_verify_fault() const {
+  const long result = SSL_get_verify_result(ssl_.get());
+  switch (result) {
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+      return "the broker's certificate is self-signed";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+      return "unknown CA: the broker's certificate comes from an authority that is not trusted here (its self-signed "
+             "certificate is in the chain)";
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+      return "unknown CA: the broker's certificate comes from an authority that is not trusted here, or the broker "
+             "leaves out a certificate between";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+      return "the broker's certificate, or one it depends on, has expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return "the broker's certificate, or one it depends on, is not valid yet";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return "host name mismatch: the broker's certificate is not for " + host_ +
+             (names_.empty() ? std::string() : " but for " + names_);
+    default:
+      return fmt::format("the broker's certificate is not accepted: {}", X509_verify_cert_error_string(result));
+  }
 }
 
 }  // namespace famemely::io

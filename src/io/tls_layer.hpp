@@ -18,6 +18,8 @@ class TlsLayer {
  public:
   /// `host` is called by SNI and verified: a name, or an IP address (which has no SNI, RFC 6066 section 3).
   TlsLayer(const TlsContext& context, std::string_view host);
+  TlsLayer(const TlsLayer&) = delete;  // OpenSSL holds its address
+  TlsLayer& operator=(const TlsLayer&) = delete;
 
   /// Appends the first bytes of the handshake.
   void begin(std::string& wire);
@@ -38,13 +40,17 @@ class TlsLayer {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
   };
 
+  /// OpenSSL's callback. It alone is shown a certificate that is then refused.
+  static int on_verified(int good, X509_STORE_CTX* store);
   [[nodiscard]] std::string describe_fault() const;
+  [[nodiscard]] std::string describe_verify_fault() const;
   void take_output(std::string& wire);
 
   std::unique_ptr<SSL, Free> ssl_;
   BIO* input_ = nullptr;  // both belong to `ssl_`
   BIO* output_ = nullptr;
   std::string host_;
+  std::string names_;  // what the broker's certificate is for, if it is not for `host_`
   bool ended_ = false;
 };
 
