@@ -13,11 +13,14 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
 #include "api/worker_application.hpp"
+#include "app/config_rules.hpp"
 #include "app/embedded_client_bundle.hpp"
+#include "app/setting_parsers.hpp"
 #include "app/user_token.hpp"
 #include "app/version.hpp"
 #include "gateway/authenticator.hpp"
@@ -135,6 +138,26 @@ gateway::BridgeOptions bridge_options(const Config& config, WallTime now) {
   return options;
 }
 
+/// The files have been read before: what is wrong with them now has gone wrong in between.
+io::BrokerAddress broker_address(const Config& config, std::uint16_t port) {
+  io::BrokerAddress address{.host = config.managed_broker() ? "127.0.0.1" : config.mqtt_host,
+                            .port = port,
+                            .connect_timeout = config.mqtt_connect_timeout};
+  if (config.broker_tls()) {
+    auto tls = io::TlsContext::make(tls_options(config));
+    if (!tls) throw std::runtime_error(tls.error());
+    address.tls = *std::move(tls);
+  }
+  if (config.broker_websocket()) {
+    address.websocket.emplace().target = config.mqtt_ws_path;
+    if (!config.mqtt_ws_headers.empty()) address.websocket->fields = parse_ws_headers(config.mqtt_ws_headers).value();
+  }
+  address.has_credentials =
+      !config.mqtt_password.empty() ||
+      (address.websocket && (address.websocket->fields.size() > 0 || address.websocket->target.contains('?')));
+  return address;
+}
+
 gateway::Authenticator make_authenticator(const Config& config) {
   return gateway::Authenticator(jwt::Verifier({.secret = config.supabase_jwt_secret,
                                                .audience = config.jwt_audience,
@@ -203,11 +226,8 @@ class Gateway {
       workers_.push_back(std::make_unique<WorkerUnit>(config, i, admin_key, authenticator_, policy_, logger));
     if (config.workers > 1) link_context_ = std::make_unique<asio::io_context>(1);
     asio::io_context& link_loop = link_context_ ? *link_context_ : workers_.front()->context;
-    link_ =
-        std::make_unique<io::Link>(io::BrokerAddress{.host = config.managed_broker() ? "127.0.0.1" : config.mqtt_host,
-                                                     .port = broker_port,
-                                                     .connect_timeout = config.mqtt_connect_timeout},
-                                   link_loop, bridge_, link_context_ != nullptr, logger);
+    link_ = std::make_unique<io::Link>(broker_address(config, broker_port), link_loop, bridge_,
+                                       link_context_ != nullptr, logger);
     connect_rooms();
   }
 

@@ -133,10 +133,12 @@ void Bridge::handle(Lane& lane, const mqtt::SessionEvent& event, Now now) {
   if (const auto* left = std::get_if<mqtt::UnsubscribeCompleted>(&event)) return on_unsubscribe_completed(lane, *left);
   if (const auto* connected = std::get_if<mqtt::Connected>(&event)) return on_connected(lane, *connected, now);
   if (const auto* failed = std::get_if<mqtt::ConnectFailed>(&event)) {
+    lane.note_redirect(failed->code, failed->server_reference, logger_);
     if (failed->fall_back_to_3_1_1) logger_.info("broker refuses MQTT 5, trying 3.1.1", {{"reason", failed->reason}});
     return on_connection_over(lane, failed->reason, failed->retry_at_once, now);
   }
   if (const auto* gone = std::get_if<mqtt::Disconnected>(&event)) {
+    lane.note_redirect(gone->code, gone->server_reference, logger_);
     if (gone->session_taken_over)
       logger_.error("client id taken over", {{"client_id", lane.session().client_id()},
                                              {"hint", "another program connects with this MQTT_CLIENT_ID"}});

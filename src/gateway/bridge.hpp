@@ -134,7 +134,7 @@ class Bridge final {
   void queue_filter_events(Now now);
   void handle(Lane& lane, const mqtt::SessionEvent& event, Now now);
   void on_connected(Lane& lane, const mqtt::Connected& connected, Now now);
-  void on_connection_over(Lane& lane, const std::string& reason, bool retry_at_once, Now now);
+  void on_connection_over(Lane& lane, const std::string& said, bool retry_at_once, Now now);
   void on_message(Lane& lane, const mqtt::MessageReceived& message, Now now);
   void deliver(Lane& lane, const mqtt::MessageReceived& message, UpstreamFilters::Match& match, Now now);
   void on_publish_completed(const mqtt::PublishCompleted& completed, Now now);

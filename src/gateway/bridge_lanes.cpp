@@ -70,7 +70,8 @@ void Bridge::join_lanes() {
     if (std::exchange(lane->joins_later, false)) filters_.on_connected(lane->index(), false);
 }
 
-void Bridge::on_connection_over(Lane& lane, const std::string& reason, bool retry_at_once, Now now) {
+void Bridge::on_connection_over(Lane& lane, const std::string& said, bool retry_at_once, Now now) {
+  const std::string reason = lane.with_cause(said);
   const bool was_up = std::exchange(lane.up, false);
   filters_.on_disconnected(lane.index());
   fences_.on_disconnected(lane.index());

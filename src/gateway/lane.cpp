@@ -33,7 +33,13 @@ void Lane::open(Duration delay, Now now) {
   open_wish_ = attempting_ = true;
 }
 
+void Lane::on_accepted(Now now) {
+  redirects_.on_accepted();
+  reconnect_.on_success(now.instant);
+}
+
 Duration Lane::on_over(bool retry_at_once, RandomSource& random, Now now) {
+  redirects_.on_over(retry_at_once);
   attempting_ = false;
   close_wish_ = true;
   requests_in_flight = 0;
@@ -54,7 +60,7 @@ void Lane::stop(Now now) {
 // --- the transport ---
 
 void Lane::on_transport_open(Now now) {
-  session_.on_transport_open(now.instant, effects_);
+  session_.on_transport_open(attempt_began(now), effects_);
   bridge_.settle(now);
 }
 

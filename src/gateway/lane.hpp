@@ -48,7 +48,11 @@ class Lane final : public BrokerChannel {
   void open(Duration delay, Now now);
   /// The connection or the attempt is over: what is left of it is to be closed, and opened again after this time.
   Duration on_over(bool retry_at_once, RandomSource& random, Now now);
-  void on_accepted(Now now) { reconnect_.on_success(now.instant); }
+  void on_accepted(Now now);
+  void note_redirect(std::optional<mqtt::ReasonCode> code, const std::string& server, Logger& logger) {
+    redirects_.note(code, server, logger);
+  }
+  using BrokerChannel::with_cause;
   /// Says DISCONNECT; not opened again until `open`.
   void stop(Now now);
   [[nodiscard]] bool stopped() const { return stopped_; }
