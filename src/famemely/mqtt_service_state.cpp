@@ -98,6 +98,7 @@ class MqttServiceState::Connection {
     std::vector<gateway::LinkCommand> commands = std::exchange(service_.worker_.commands(), {});
     if (!commands.empty()) link_.push(0, commands);
     tell();
+    give_answers();
   }
 
   /// The link's gate. False: the handlers are behind, and the messages stay where they are.
@@ -116,15 +117,20 @@ class MqttServiceState::Connection {
     events.swap(kept);
     service_.calls_->push(new_calls_);
     if (!service_.worker_.commands().empty()) asio::post(context_, [this] { push_commands(); });
+    tell();
+    give_answers();
     if (service_.worker_.status().is_connected)
       for (auto& [id, waiting] : std::exchange(waiting_, {})) waiting.done(std::nullopt);
-    tell();
     if (events.empty() || !full) return true;
     retry_.expires_after(kRetryPause);
     retry_.async_wait([this](const boost::system::error_code& fault) {
       if (!fault) link_.on_worker_room(0);
     });
     return false;
+  }
+
+  void give_answers() {
+    for (auto& answer : service_.worker_.take_answers()) answer();
   }
 
   void tell() {
@@ -156,7 +162,7 @@ class MqttServiceState::Connection {
     read_inbox();
     link_.stop([] {});
     service_.worker_.end(disconnected());
-    for (auto& [id, waiting] : std::exchange(waiting_, {})) waiting.done(disconnected());
+    std::vector<std::move_only_function<void()>> answers;
     {
       const std::lock_guard lock(service_.mutex_);
       service_.linked_ = false;
@@ -164,14 +170,15 @@ class MqttServiceState::Connection {
       for (Request& request : std::exchange(service_.inbox_, {})) request(service_.worker_);
       service_.inbox_bytes_ = 0;
       service_.worker_.commands().clear();
+      answers = service_.worker_.take_answers();
       tell();
-    }
-    {
-      const std::lock_guard lock(service_.snapshot_mutex_);
+      const std::lock_guard snapshot_lock(service_.snapshot_mutex_);
       Snapshot& snapshot = service_.snapshot_;
       snapshot.messages_in_before += std::exchange(snapshot.messages_in, 0);
       snapshot.messages_dropped_before += std::exchange(snapshot.messages_dropped, 0);
     }
+    for (auto& answer : answers) answer();
+    for (auto& [id, waiting] : std::exchange(waiting_, {})) waiting.done(disconnected());
     context_.stop();
   }
 
@@ -232,19 +239,24 @@ void MqttServiceState::shut_down() {
 void MqttServiceState::submit(Request request) { static_cast<void>(submit(request, 0)); }
 
 bool MqttServiceState::submit(Request& request, std::size_t bytes) {
-  const std::lock_guard lock(mutex_);
-  if (!linked_) {
+  std::vector<std::move_only_function<void()>> answers;
+  {
+    const std::lock_guard lock(mutex_);
+    if (linked_) {
+      if (bytes > 0 && inbox_bytes_ > 0 && inbox_bytes_ + bytes > kInboxBytesMax) return false;
+      inbox_bytes_ += bytes;
+      inbox_.push_back(std::move(request));
+      // Whoever ends the connection takes the mutex first, so it is there.
+      if (inbox_.size() == 1) connection_->wake();
+      return true;
+    }
     request(worker_);
     worker_.commands().clear();
+    answers = worker_.take_answers();
     const std::lock_guard snapshot_lock(snapshot_mutex_);
     snapshot_.counts = worker_.counts();
-    return true;
   }
-  if (bytes > 0 && inbox_bytes_ > 0 && inbox_bytes_ + bytes > kInboxBytesMax) return false;
-  inbox_bytes_ += bytes;
-  inbox_.push_back(std::move(request));
-  // Whoever ends the connection takes the mutex first, so it is there.
-  if (inbox_.size() == 1) connection_->wake();
+  for (auto& answer : answers) answer();
   return true;
 }
 
@@ -265,7 +277,7 @@ void MqttServiceState::subscribe(mqtt::TopicFilter filter, std::uint8_t qos, Gra
 
 void MqttServiceState::unsubscribe(mqtt::TopicFilter filter, Completion done) {
   submit([filter = std::move(filter), done = std::move(done)](ServiceWorker& worker) mutable {
-    done(worker.unsubscribe(filter));
+    worker.unsubscribe(filter, std::move(done));
   });
 }
 

@@ -35,7 +35,7 @@ void ServiceWorker::end(const Error& error) {
   status_.connected_at.reset();
   for (auto& [request, done] : std::exchange(publishes_, {})) {
     ++publishes_failed_;
-    done(error);
+    answer(std::move(done), error);
   }
   for (auto& [request, ask] : std::exchange(asks_, {})) {
     const auto holder = holders_.find(ask.holder);
@@ -44,7 +44,7 @@ void ServiceWorker::end(const Error& error) {
       continue;
     }
     if (holder != holders_.end() && !holder->second.granted) forget(ask.holder);
-    if (ask.done) ask.done(failure(error));
+    answer(std::move(ask.done), failure(error));
   }
   retained_asks_.clear();
   granted_.clear();
@@ -59,7 +59,7 @@ void ServiceWorker::end(const Error& error) {
 void ServiceWorker::publish(gateway::OutgoingMessage message, Completion done) {
   if (!linked_) {
     ++publishes_failed_;
-    return done(not_connected());
+    return answer(std::move(done), not_connected());
   }
   const RequestId request = ++last_request_;
   publishes_.emplace(request, std::move(done));
@@ -67,7 +67,7 @@ void ServiceWorker::publish(gateway::OutgoingMessage message, Completion done) {
 }
 
 void ServiceWorker::subscribe(const mqtt::TopicFilter& filter, std::uint8_t qos, GrantCompletion done) {
-  if (!linked_) return done(failure(not_connected()));
+  if (!linked_) return answer(std::move(done), failure(not_connected()));
   auto [place, fresh] = subscriptions_.try_emplace(filter.text(), kFirstSubscription + last_subscription_ + 1);
   if (fresh) {
     ++last_subscription_;
@@ -78,12 +78,12 @@ void ServiceWorker::subscribe(const mqtt::TopicFilter& filter, std::uint8_t qos,
   ask(place->second, std::move(done));
 }
 
-std::optional<Error> ServiceWorker::unsubscribe(const mqtt::TopicFilter& filter) {
+void ServiceWorker::unsubscribe(const mqtt::TopicFilter& filter, Completion done) {
   const auto found = subscriptions_.find(filter.text());
   if (found == subscriptions_.end())
-    return Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", filter.text())};
+    return answer(std::move(done), Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", filter.text())});
   forget(found->second);
-  return std::nullopt;
+  answer(std::move(done), std::nullopt);
 }
 
 void ServiceWorker::add_handler(HolderId id, const mqtt::TopicFilter& filter, const HandlerOptions& options,
@@ -102,6 +102,15 @@ void ServiceWorker::add_handler(HolderId id, const mqtt::TopicFilter& filter, co
 
 void ServiceWorker::remove_handler(HolderId id) {
   if (listeners_.erase(id) == 0) forget(id);
+}
+
+void ServiceWorker::answer(Completion done, std::optional<Error> error) {
+  answers_.emplace_back([done = std::move(done), error = std::move(error)]() mutable { done(std::move(error)); });
+}
+
+void ServiceWorker::answer(GrantCompletion done, Result<std::uint8_t, Error> granted) {
+  if (!done) return;  // told already
+  answers_.emplace_back([done = std::move(done), granted = std::move(granted)]() mutable { done(std::move(granted)); });
 }
 
 /// The filter stays as long as others hold it, or an answer for it is on its way.
@@ -154,53 +163,53 @@ void ServiceWorker::on_link_event(gateway::WorkerEvent& event, WallTime now, std
   // All others answer what this worker never asks.
 }
 
-void ServiceWorker::on_publish_answer(gateway::PublishAnswer& answer) {
-  const auto found = publishes_.find(answer.request);
+void ServiceWorker::on_publish_answer(gateway::PublishAnswer& published) {
+  const auto found = publishes_.find(published.request);
   if (found == publishes_.end()) return;
-  Completion done = std::move(found->second);
+  ++(published.error ? publishes_failed_ : publishes_taken_);
+  answer(std::move(found->second), std::move(published.error));
   publishes_.erase(found);
-  ++(answer.error ? publishes_failed_ : publishes_taken_);
-  done(std::move(answer.error));
 }
 
-void ServiceWorker::on_subscribe_answer(gateway::SubscribeAnswer& answer) {
-  const auto found = asks_.find(answer.request);
+void ServiceWorker::on_subscribe_answer(gateway::SubscribeAnswer& subscribed) {
+  const auto found = asks_.find(subscribed.request);
   if (found == asks_.end()) return;
   Ask ask = std::move(found->second);
   asks_.erase(found);
   HeldFilter& held = held_.at(ask.filter.text());
   --held.asks;
-  if (answer.outcome) {
+  if (subscribed.outcome) {
     if (held.id != 0) granted_.erase(held.id);
-    held.id = answer.outcome->filter;
-    last_grant_ = answer.outcome->number;
+    held.id = subscribed.outcome->filter;
+    last_grant_ = subscribed.outcome->number;
     granted_.insert_or_assign(held.id, ask.filter);
   }
   const auto place = holders_.find(ask.holder);
   if (place == holders_.end()) {  // given up meanwhile
-    if (answer.outcome && ask.done) ask.done(std::min(ask.qos, answer.outcome->qos));
-    if (!answer.outcome && ask.done) ask.done(failure(std::move(answer.outcome.error())));
+    if (subscribed.outcome)
+      answer(std::move(ask.done), std::min(ask.qos, subscribed.outcome->qos));
+    else
+      answer(std::move(ask.done), failure(std::move(subscribed.outcome.error())));
     return release_unheld(ask.filter);
   }
   Holder& holder = place->second;
   holder.asked = false;
-  if (answer.outcome) {
-    holder.qos_granted = std::min(ask.qos, answer.outcome->qos);
+  if (subscribed.outcome) {
+    holder.qos_granted = std::min(ask.qos, subscribed.outcome->qos);
     // Asked for again, it has had all messages up to here.
-    if (!std::exchange(holder.granted, true)) holder.joined_at = answer.outcome->after;
+    if (!std::exchange(holder.granted, true)) holder.joined_at = subscribed.outcome->after;
     const RequestId request = ++last_request_;
-    retained_asks_.emplace(request, RetainedAsk{ask.holder, held.id, answer.outcome->after});
-    commands_.emplace_back(gateway::RetainedCommand{kOnlyWorker, request, held.id, answer.outcome->after});
-    if (ask.done) ask.done(holder.qos_granted);
-    return;
+    retained_asks_.emplace(request, RetainedAsk{ask.holder, held.id, subscribed.outcome->after});
+    commands_.emplace_back(gateway::RetainedCommand{kOnlyWorker, request, held.id, subscribed.outcome->after});
+    return answer(std::move(ask.done), holder.qos_granted);
   }
-  if (holder.handler && answer.outcome.error().code == ErrorCode::unavailable && !status_.is_connected) {
+  if (holder.handler && subscribed.outcome.error().code == ErrorCode::unavailable && !status_.is_connected) {
     holder.waiting = std::move(ask.done);  // for the next connection
     return;
   }
   // A handler stays: the next connection may be to a broker that thinks otherwise.
   if (!holder.handler && !holder.granted) forget(ask.holder);
-  if (ask.done) ask.done(failure(std::move(answer.outcome.error())));
+  answer(std::move(ask.done), failure(std::move(subscribed.outcome.error())));
 }
 
 void ServiceWorker::on_filter_lost(const gateway::FilterLost& lost) {

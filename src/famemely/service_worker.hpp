@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -23,8 +24,7 @@ using GrantCompletion = std::move_only_function<void(Result<std::uint8_t, Error>
 using HolderId = std::uint64_t;
 
 /// The link's one worker in a program that is no gateway: what the program's handlers and subscriptions hold at the
-/// broker, which message goes to whom, and what has been asked. No thread of its own, no I/O; completions are called
-/// from within and must not call back.
+/// broker, which message goes to whom, and what has been asked. No thread of its own, no I/O.
 ///
 /// What is held outlives a link: with `begin` it is asked of the next one.
 class ServiceWorker {
@@ -36,7 +36,7 @@ class ServiceWorker {
 
   void publish(gateway::OutgoingMessage message, Completion done);
   void subscribe(const mqtt::TopicFilter& filter, std::uint8_t qos, GrantCompletion done);
-  [[nodiscard]] std::optional<Error> unsubscribe(const mqtt::TopicFilter& filter);
+  void unsubscribe(const mqtt::TopicFilter& filter, Completion done);
   /// `done` waits for a connection as long as it takes. It is not called if the handler is removed before.
   void add_handler(HolderId id, const mqtt::TopicFilter& filter, const HandlerOptions& options,
                    std::shared_ptr<RegisteredHandler> handler, GrantCompletion done);
@@ -47,6 +47,8 @@ class ServiceWorker {
 
   /// What is wanted of the link; the caller empties it.
   [[nodiscard]] std::vector<gateway::LinkCommand>& commands() { return commands_; }
+  /// Completions with their answers: to be called by the caller once it has noted what has changed.
+  [[nodiscard]] std::vector<std::move_only_function<void()>> take_answers() { return std::exchange(answers_, {}); }
   [[nodiscard]] const gateway::LinkStatus& status() const { return status_; }
 
   struct Counts {
@@ -94,14 +96,16 @@ class ServiceWorker {
     std::shared_ptr<RegisteredHandler> handler;
   };
 
+  void answer(Completion done, std::optional<Error> error);
+  void answer(GrantCompletion done, Result<std::uint8_t, Error> granted);
   void ask(HolderId id, GrantCompletion done);
   void ask_for_all_that_lack_it();
   void forget(HolderId id);
   void release_unheld(const mqtt::TopicFilter& filter);
   void deliver(const gateway::Delivery& delivery, WallTime now, std::vector<Call>& calls);
   void add_listeners(std::string_view topic, std::uint8_t qos, MessageCall& call) const;
-  void on_subscribe_answer(gateway::SubscribeAnswer& answer);
-  void on_publish_answer(gateway::PublishAnswer& answer);
+  void on_subscribe_answer(gateway::SubscribeAnswer& subscribed);
+  void on_publish_answer(gateway::PublishAnswer& published);
   void on_filter_lost(const gateway::FilterLost& lost);
   void on_retained(const gateway::RetainedMessages& retained, WallTime now, std::vector<Call>& calls);
 
@@ -121,6 +125,7 @@ class ServiceWorker {
   std::uint64_t publishes_taken_ = 0;
   std::uint64_t publishes_failed_ = 0;
   std::vector<gateway::LinkCommand> commands_;
+  std::vector<std::move_only_function<void()>> answers_;
 };
 
 }  // namespace famemely
