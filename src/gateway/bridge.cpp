@@ -6,8 +6,6 @@
 #include <bit>
 #include <utility>
 
-#include "gateway/message_event.hpp"
-
 namespace famemely::gateway {
 namespace {
 
@@ -33,7 +31,7 @@ Bridge::Bridge(const BridgeOptions& options, RandomSource& random, Logger& logge
       users_(filters_, random),
       fences_(fence_topic(options), "famemely/fence/" + options.session.client_id, logger),
       fetcher_(fetching_session(options.session), options.subscribe_batch, options.payload_bytes_max,
-               options.recovery_window > Duration::zero(), random, logger),
+               options.recovery_window > Duration::zero(), options.encode_message, random, logger),
       recent_({options.recovery_window, options.recovery_bytes_total}),
       workers_(options.workers) {
   add_lane();
@@ -192,8 +190,8 @@ void Bridge::deliver(Lane& lane, const mqtt::MessageReceived& message, UpstreamF
   // A live message, whatever its publisher asked of the broker: not marked as retained.
   const MessageSequence sequence = filters_.count_message();
   const bool recoverable = options_.recovery_window > Duration::zero();
-  const MessageEvent event =
-      make_message_event(message, false, timestamp(now.wall), recoverable ? std::to_string(sequence) : std::string());
+  const MessageEvent event = options_.encode_message(message, false, timestamp(now.wall),
+                                                     recoverable ? std::to_string(sequence) : std::string());
   // A broker of version 3.1.1 does not say which messages it retains.
   const bool is_5 = lane.session().version() == mqtt::ProtocolVersion::v5;
   const Overtaking overtaking = message.retain ? Overtaking::yes : is_5 ? Overtaking::no : Overtaking::perhaps;

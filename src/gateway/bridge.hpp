@@ -16,6 +16,7 @@
 #include "gateway/fence_rounds.hpp"
 #include "gateway/kept_session.hpp"
 #include "gateway/lane.hpp"
+#include "gateway/message_event.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/retained_fetcher.hpp"
 #include "gateway/upstream_filters.hpp"
@@ -41,6 +42,8 @@ struct BridgeOptions {
   std::size_t recovery_bytes = 0;
   /// All messages that are kept.
   std::size_t recovery_bytes_total = 0;
+  /// The form in which the workers get messages: `mqtt:message`, or for a program that is no gateway another one.
+  MessageEncoder encode_message = make_message_event;
 };
 
 struct BridgeCounters {
