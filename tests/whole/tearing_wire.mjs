@@ -15,7 +15,7 @@ export function randomFrom(seed) {
 }
 
 /** Cuts a stream of bytes into MQTT packets; `onPacket` gets the first byte and the body. */
-function packetReader(onPacket) {
+export function packetReader(onPacket) {
   let rest = Buffer.alloc(0);
   return (data) => {
     rest = Buffer.concat([rest, data]);
