@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { startAedes, startMosquitto } from './brokers.mjs';
 import { exerciseRow } from './interop_rows.mjs';
 
-for (const protocol of ['mqtt'])
-  for (const asked of ['5', '3.1.1', 'auto'])
+for (const protocol of ['mqtt', 'mqtts', 'ws', 'wss'])
+  for (const asked of protocol === 'mqtt' ? ['5', '3.1.1', 'auto'] : ['5', '3.1.1'])
     test(`Mosquitto, ${protocol}, MQTT_VERSION=${asked}`, async (t) => {
       const broker = await startMosquitto(t, { protocol });
       const version = asked === 'auto' ? '5' : asked;

@@ -9,3 +9,8 @@ for (const kind of Object.keys(kinds))
     assert.deepEqual(faults.slice(0, 20), []);
     assert.ok(totals.fromOthers > 100 && totals.taken > 50, JSON.stringify(totals));
   });
+
+test('a torn WebSocket over TLS, two rounds under load: every message is accounted for', async (t) => {
+  const { faults } = await torture(t, 'tear', { rounds: 2, seed: Date.now() % 1_000_000, protocol: 'wss' });
+  assert.deepEqual(faults.slice(0, 20), []);
+});

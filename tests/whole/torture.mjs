@@ -60,13 +60,16 @@ function tally(messages, topic) {
  * Starts all of it. `round(fault)` publishes for a while, does `fault` in the middle, waits until everything has come, and
  * returns what did not add up; `totals` are the figures of all rounds.
  */
-export async function startTorture(t, { version = '5', seed = 1, settings = [], direct = false, env = {}, everyMs = 4 } = {}) {
+export async function startTorture(
+  t,
+  { version = '5', protocol = 'mqtt', seed = 1, settings = [], direct = false, env = {}, everyMs = 4 } = {},
+) {
   const random = randomFrom(seed);
-  const broker = await startMosquitto(t, { persistent: true, settings });
-  const wire = await startWire(t, broker.port, { random, marks: markIn });
+  const broker = await startMosquitto(t, { protocol, persistent: true, settings });
+  const wire = await startWire(t, broker.port, { random, marks: protocol === 'mqtt' ? markIn : undefined });
   const gateway = await startGateway(t, {
     broker: direct ? broker : wire,
-    env: { MQTT_VERSION: version, MQTT_CLIENT_ID: 'tortured', WORKERS: '2', ...env },
+    env: { ...broker.env, MQTT_VERSION: version, MQTT_CLIENT_ID: 'tortured', WORKERS: '2', ...env },
   });
   await untilReady(gateway);
   const control = startControl(t, broker);
@@ -269,9 +272,9 @@ export const kinds = {
   },
 };
 
-export async function torture(t, kind, { rounds, seed = 1, version = '5', onRound = () => {} }) {
+export async function torture(t, kind, { rounds, seed = 1, version = '5', protocol = 'mqtt', onRound = () => {} }) {
   const { options, fault, exactly = true } = kinds[kind];
-  const rig = await startTorture(t, { seed, version, ...options });
+  const rig = await startTorture(t, { seed, version, protocol, ...options });
   for (let i = 0; i < rounds; ++i) {
     const started = Date.now();
     const found = await rig.round(() => fault(rig), { exactly });
