@@ -51,6 +51,35 @@ test('RabbitMQ 3.10', async (t) => {
     assert.equal(whole.messages.length, 2);
   });
 
+  await t.test('a topic that comes back with a wildcard in it is dropped, and the link goes on', async (t) => {
+    const gateway = await startGateway(t, { broker });
+    await untilReady(gateway);
+    const other = await brokerClient(t, broker, { protocolVersion: 4 });
+    const socket = await connect(t, gateway);
+    await subscribe(socket, 'star/#', 1);
+    // RabbitMQ sends it as `star/a+b`, and again until it is acknowledged.
+    await other.publishAsync('star/a*b', '1', { qos: 1 });
+    await other.publishAsync('star/fine', '2', { qos: 1 });
+    await untilMessages(socket, 1);
+    await sleep(200);
+    assert.deepEqual(socket.messages.map((m) => m.topic), ['star/fine']);
+    assert.deepEqual(gateway.log.filter((line) => line.event === 'broker disconnected'), []);
+  });
+
+  await t.test('retained messages come for a topic by name, not for a wildcard', async (t) => {
+    const gateway = await startGateway(t, { broker });
+    await untilReady(gateway);
+    const other = await brokerClient(t, broker, { protocolVersion: 4 });
+    await other.publishAsync('held/a', '"held"', { qos: 1, retain: true });
+    await sleep(200);
+    const socket = await connect(t, gateway);
+    await subscribe(socket, 'held/+', 1);
+    await subscribe(socket, 'held/a', 1);
+    await untilMessages(socket, 1);
+    await sleep(200);
+    assert.deepEqual(socket.messages.map((m) => [m.payload, m.retain]), [['held', true]]);
+  });
+
   await t.test('refused topics', async (t) => {
     const gateway = await startGateway(t, { broker });
     await untilReady(gateway);
