@@ -4,7 +4,6 @@
 #include <functional>
 #include <utility>
 
-#include "gateway/message_event.hpp"
 #include "protocol/mqtt/topic_algebra.hpp"
 
 namespace famemely::gateway {
@@ -17,11 +16,13 @@ constexpr std::chrono::milliseconds kReconnectMax{5'000};
 }  // namespace
 
 RetainedFetcher::RetainedFetcher(mqtt::SessionOptions session, std::size_t subscribe_batch,
-                                 std::size_t payload_bytes_max, bool offsets, RandomSource& random, Logger& logger)
+                                 std::size_t payload_bytes_max, bool offsets, MessageEncoder encode_message,
+                                 RandomSource& random, Logger& logger)
     : session_(std::move(session)),
       subscribe_batch_(std::max<std::size_t>(subscribe_batch, 1)),
       payload_bytes_max_(payload_bytes_max),
       offsets_(offsets),
+      encode_message_(encode_message),
       random_(random),
       logger_(logger),
       reconnect_(kReconnectMin, kReconnectMax) {}
@@ -144,7 +145,7 @@ void RetainedFetcher::add(Portion& portion, const mqtt::MessageReceived& message
   }
   std::string offset;
   if (offsets_) offset = "r" + std::to_string(++last_offset_);
-  MessageEvent event = make_message_event(message, true, to_iso8601(now.wall), offset);
+  MessageEvent event = encode_message_(message, true, to_iso8601(now.wall), offset);
   running_->bytes += event.frame.size();
   portion.messages.push_back(
       {.topic = std::string(message.topic), .frame = std::move(event.frame), .offset = std::move(offset)});
@@ -202,17 +203,22 @@ void RetainedFetcher::handle(const mqtt::SessionEvent& event, Now now) {
           "retained messages not fetched",
           {{"reason", subscribed->reason_string.empty() ? "subscription refused" : subscribed->reason_string}});
   } else if (std::holds_alternative<mqtt::Connected>(event)) {
+    redirects_.on_accepted();
     reconnect_.on_success(now.instant);
     idle_at_ = now.instant + kIdleTimeout;
     logger_.debug("retained fetcher connected", {{"client_id", session_.client_id()}});
   } else if (const auto* failed = std::get_if<mqtt::ConnectFailed>(&event)) {
+    redirects_.note(failed->code, failed->server_reference, logger_);
     on_connection_over(failed->reason, failed->retry_at_once, now);
   } else if (const auto* gone = std::get_if<mqtt::Disconnected>(&event)) {
+    redirects_.note(gone->code, gone->server_reference, logger_);
     on_connection_over(gone->reason, false, now);
   }
 }
 
-void RetainedFetcher::on_connection_over(const std::string& reason, bool retry_at_once, Now now) {
+void RetainedFetcher::on_connection_over(const std::string& said, bool retry_at_once, Now now) {
+  const std::string reason = with_cause(said);
+  redirects_.on_over(retry_at_once);
   attempting_ = false;
   close_wish_ = true;
   to_unsubscribe_.clear();
@@ -235,7 +241,7 @@ void RetainedFetcher::on_connection_over(const std::string& reason, bool retry_a
 }
 
 void RetainedFetcher::on_transport_open(Now now) {
-  session_.on_transport_open(now.instant, effects_);
+  session_.on_transport_open(attempt_began(now), effects_);
   absorb(now);
 }
 

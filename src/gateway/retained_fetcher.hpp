@@ -15,6 +15,7 @@
 #include "base/logger.hpp"
 #include "base/random_source.hpp"
 #include "gateway/broker_channel.hpp"
+#include "gateway/message_event.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/reconnect_policy.hpp"
 #include "protocol/mqtt/session.hpp"
@@ -63,7 +64,7 @@ class RetainedFetcher final : public BrokerChannel {
   /// `subscribe_batch`: filters in one SUBSCRIBE at most.
   /// `offsets`: messages carry offsets, so that clients can recover.
   RetainedFetcher(mqtt::SessionOptions session, std::size_t subscribe_batch, std::size_t payload_bytes_max,
-                  bool offsets, RandomSource& random, Logger& logger);
+                  bool offsets, MessageEncoder encode_message, RandomSource& random, Logger& logger);
 
   void want(const mqtt::TopicFilter& filter, Wish wish);
   /// The topics once more, by name.
@@ -97,7 +98,7 @@ class RetainedFetcher final : public BrokerChannel {
   void handle(const mqtt::SessionEvent& event, Now now);
   void on_message(const mqtt::MessageReceived& message, Now now);
   void add(Portion& portion, const mqtt::MessageReceived& message, Now now);
-  void on_connection_over(const std::string& reason, bool retry_at_once, Now now);
+  void on_connection_over(const std::string& said, bool retry_at_once, Now now);
   [[nodiscard]] std::vector<Portion> take_next();
   void begin(Now now, MessageSequence last_live);
   void finish(std::string_view why_incomplete);
@@ -107,6 +108,7 @@ class RetainedFetcher final : public BrokerChannel {
   std::size_t subscribe_batch_;
   std::size_t payload_bytes_max_;
   bool offsets_;
+  MessageEncoder encode_message_;
   std::uint64_t last_offset_ = 0;
   RandomSource& random_;
   Logger& logger_;
