@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -12,17 +13,16 @@
 namespace famemely::gateway {
 namespace {
 
-/// Names in the order of their first appearance, each with all its values.
+/// Names in the order of their first appearance, each with all its values. A message may hold hundreds of thousands of
+/// names, so that a search through all of them for each would stall a worker.
 std::vector<std::pair<std::string_view, std::vector<std::string_view>>> grouped(
     const mqtt::UserPropertiesView& properties) {
   std::vector<std::pair<std::string_view, std::vector<std::string_view>>> groups;
+  std::unordered_map<std::string_view, std::size_t> places;
   for (const auto& [name, value] : properties) {
-    auto group = groups.begin();
-    while (group != groups.end() && group->first != name) ++group;
-    if (group == groups.end())
-      groups.emplace_back(name, std::vector{value});
-    else
-      group->second.push_back(value);
+    const auto [place, fresh] = places.try_emplace(name, groups.size());
+    if (fresh) groups.emplace_back(name, std::vector<std::string_view>{});
+    groups[place->second].second.push_back(value);
   }
   return groups;
 }

@@ -145,6 +145,8 @@ void Broker::handle(Client& client, WirePacket packet, Instant now) {
     case PacketType::pingreq:
       return send(client, {.type = PacketType::pingresp}, now);
     case PacketType::disconnect:
+      require(packet.bytes <= client.limits.maximum_packet_size.value_or(UINT32_MAX),
+              "broker: a packet over the maximum");
       return close(client, now);
     default:
       throw Violation("broker: a packet that only brokers send");

@@ -92,6 +92,9 @@ void read_property(std::uint8_t id, Reader& reader, WirePacket& packet) {
     case 0x13:
       packet.keepalive_s = reader.u16();
       return;
+    case 0x1F:
+      packet.reason = reader.text();
+      return;
     case 0x21:
       packet.receive_maximum = reader.u16();
       return;
@@ -190,6 +193,7 @@ void read_body(Reader& body, std::uint8_t flags, ProtocolVersion version, WirePa
       return;
     case PacketType::disconnect:
       if (is_5 && !body.empty()) packet.code = body.u8();
+      if (is_5 && !body.empty()) read_properties(body, packet);
       return;
     case PacketType::pingreq:
     case PacketType::pingresp:

@@ -20,6 +20,7 @@ struct WirePacket {
   std::size_t bytes = 0;
   std::uint16_t packet_id = 0;
   std::uint8_t code = 0;
+  std::string reason{};
   // PUBLISH
   std::uint8_t qos = 0;
   bool retain = false;

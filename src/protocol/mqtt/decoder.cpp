@@ -71,6 +71,7 @@ void take_capabilities(const PropertyValues& values, ConnAck& connack) {
   connack.shared_subscriptions_available = values.number(PropertyId::shared_subscription_available, 1) != 0;
   if (values.has(PropertyId::server_keep_alive))
     connack.server_keepalive_s = u16_property(values, PropertyId::server_keep_alive, 0);
+  connack.response_information = values.text(PropertyId::response_information);
   connack.server_reference = values.text(PropertyId::server_reference);
 }
 

@@ -42,14 +42,27 @@ class Writer {
   std::string& out_;
 };
 
+std::size_t size_of(std::span<const UserProperty> properties) {
+  std::size_t size = 0;
+  for (const auto& [name, value] : properties) size += 5 + name.size() + value.size();
+  return size;
+}
+
+void write(std::span<const UserProperty> properties, Writer& writer) {
+  for (const auto& [name, value] : properties) {
+    writer.id(PropertyId::user_property);
+    writer.prefixed(name);
+    writer.prefixed(value);
+  }
+}
+
 std::size_t size_of(const PublishProperties& properties) {
   std::size_t size = properties.payload_is_utf8 ? 2 : 0;
   if (properties.message_expiry_s) size += 5;
   if (properties.content_type) size += 3 + properties.content_type->size();
   if (properties.response_topic) size += 3 + properties.response_topic->size();
   if (properties.correlation_data) size += 3 + properties.correlation_data->size();
-  for (const auto& [name, value] : properties.user_properties) size += 5 + name.size() + value.size();
-  return size;
+  return size + size_of(properties.user_properties);
 }
 
 void write(const PublishProperties& properties, Writer& writer) {
@@ -69,11 +82,7 @@ void write(const PublishProperties& properties, Writer& writer) {
   text(PropertyId::content_type, properties.content_type);
   text(PropertyId::response_topic, properties.response_topic);
   text(PropertyId::correlation_data, properties.correlation_data);
-  for (const auto& [name, value] : properties.user_properties) {
-    writer.id(PropertyId::user_property);
-    writer.prefixed(name);
-    writer.prefixed(value);
-  }
+  write(properties.user_properties, writer);
 }
 
 std::size_t properties_size(const PublishFields& publish) {
@@ -108,6 +117,11 @@ void write_connect_properties(const Connect& connect, Writer& writer) {
     properties.id(PropertyId::topic_alias_maximum);
     properties.u16(connect.topic_alias_maximum);
   }
+  if (connect.request_response_information) {
+    properties.id(PropertyId::request_response_information);
+    properties.u8(1);
+  }
+  write(connect.user_properties, properties);
   writer.variable(section.size());
   writer.bytes(section);
 }
@@ -184,9 +198,11 @@ void encode_publish_ack(PacketType type, std::uint16_t packet_id, ReasonCode cod
 }
 
 void encode_subscribe(std::uint16_t packet_id, std::span<const SubscribeEntry> entries,
-                      std::optional<std::uint32_t> subscription_identifier, ProtocolVersion version, std::string& out) {
-  const std::size_t properties = subscription_identifier ? 1 + variable_size(*subscription_identifier) : 0;
-  std::size_t body = version == ProtocolVersion::v5 ? 3 + properties : 2;
+                      std::optional<std::uint32_t> subscription_identifier,
+                      std::span<const UserProperty> user_properties, ProtocolVersion version, std::string& out) {
+  const std::size_t properties =
+      size_of(user_properties) + (subscription_identifier ? 1 + variable_size(*subscription_identifier) : 0);
+  std::size_t body = version == ProtocolVersion::v5 ? 2 + variable_size(properties) + properties : 2;
   for (const SubscribeEntry& entry : entries) body += 3 + entry.filter.text().size();
   Writer writer(out);
   writer.head(PacketType::subscribe, 2, body);
@@ -197,6 +213,7 @@ void encode_subscribe(std::uint16_t packet_id, std::span<const SubscribeEntry> e
       writer.id(PropertyId::subscription_identifier);
       writer.variable(*subscription_identifier);
     }
+    write(user_properties, writer);
   }
   for (const SubscribeEntry& entry : entries) {
     writer.prefixed(entry.filter.text());
@@ -208,24 +225,35 @@ void encode_subscribe(std::uint16_t packet_id, std::span<const SubscribeEntry> e
   }
 }
 
-void encode_unsubscribe(std::uint16_t packet_id, std::span<const TopicFilter> filters, ProtocolVersion version,
-                        std::string& out) {
-  std::size_t body = version == ProtocolVersion::v5 ? 3 : 2;
+void encode_unsubscribe(std::uint16_t packet_id, std::span<const TopicFilter> filters,
+                        std::span<const UserProperty> user_properties, ProtocolVersion version, std::string& out) {
+  const std::size_t properties = size_of(user_properties);
+  std::size_t body = version == ProtocolVersion::v5 ? 2 + variable_size(properties) + properties : 2;
   for (const TopicFilter& filter : filters) body += 2 + filter.text().size();
   Writer writer(out);
   writer.head(PacketType::unsubscribe, 2, body);
   writer.u16(packet_id);
-  if (version == ProtocolVersion::v5) writer.variable(0);
+  if (version == ProtocolVersion::v5) {
+    writer.variable(properties);
+    write(user_properties, writer);
+  }
   for (const TopicFilter& filter : filters) writer.prefixed(filter.text());
 }
 
 void encode_pingreq(std::string& out) { Writer(out).head(PacketType::pingreq, 0, 0); }
 
-void encode_disconnect(ReasonCode code, ProtocolVersion version, std::string& out) {
+void encode_disconnect(ReasonCode code, std::string_view reason_string, ProtocolVersion version, std::string& out) {
   Writer writer(out);
-  const bool with_code = version == ProtocolVersion::v5 && code != ReasonCode::success;
-  writer.head(PacketType::disconnect, 0, with_code ? 1 : 0);
+  const bool with_reason = version == ProtocolVersion::v5 && !reason_string.empty();
+  const bool with_code = version == ProtocolVersion::v5 && (with_reason || code != ReasonCode::success);
+  const std::size_t properties = 3 + reason_string.size();
+  writer.head(PacketType::disconnect, 0,
+              (with_code ? 1U : 0U) + (with_reason ? variable_size(properties) + properties : 0U));
   if (with_code) writer.u8(static_cast<std::uint32_t>(code));
+  if (!with_reason) return;
+  writer.variable(properties);
+  writer.id(PropertyId::reason_string);
+  writer.prefixed(reason_string);
 }
 
 }  // namespace famemely::mqtt

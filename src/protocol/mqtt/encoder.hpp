@@ -32,11 +32,12 @@ void encode_publish(const PublishFields& publish, ProtocolVersion version, std::
 void encode_publish_ack(PacketType type, std::uint16_t packet_id, ReasonCode code, ProtocolVersion version,
                         std::string& out);
 void encode_subscribe(std::uint16_t packet_id, std::span<const SubscribeEntry> entries,
-                      std::optional<std::uint32_t> subscription_identifier, ProtocolVersion version, std::string& out);
-void encode_unsubscribe(std::uint16_t packet_id, std::span<const TopicFilter> filters, ProtocolVersion version,
-                        std::string& out);
+                      std::optional<std::uint32_t> subscription_identifier,
+                      std::span<const UserProperty> user_properties, ProtocolVersion version, std::string& out);
+void encode_unsubscribe(std::uint16_t packet_id, std::span<const TopicFilter> filters,
+                        std::span<const UserProperty> user_properties, ProtocolVersion version, std::string& out);
 void encode_pingreq(std::string& out);
-/// Version 3.1.1 has no place for the code.
-void encode_disconnect(ReasonCode code, ProtocolVersion version, std::string& out);
+/// Version 3.1.1 has no place for the code and the reason.
+void encode_disconnect(ReasonCode code, std::string_view reason_string, ProtocolVersion version, std::string& out);
 
 }  // namespace famemely::mqtt

@@ -97,26 +97,39 @@ TEST(MqttEncoder, WritesSubscribe) {
                                              .retain_as_published = true,
                                              .retain_handling = RetainHandling::do_not_send}};
   const auto subscribe = [&](std::optional<std::uint32_t> identifier, ProtocolVersion version) {
-    return encoded([&](std::string& out) { encode_subscribe(9, entries, identifier, version, out); });
+    return encoded([&](std::string& out) { encode_subscribe(9, entries, identifier, {}, version, out); });
   };
   EXPECT_EQ(subscribe(128, kV5), hex(bytes("82 10 0009 03 0b 80 01 0003 'a/#' 01 0001 'b' 2e")));
   EXPECT_EQ(subscribe({}, kV5), hex(bytes("82 0d 0009 00 0003 'a/#' 01 0001 'b' 2e")));
   EXPECT_EQ(subscribe({}, kV311), hex(bytes("82 0c 0009 0003 'a/#' 01 0001 'b' 02")));
 }
 
+TEST(MqttEncoder, WritesUserPropertiesOfRequests) {
+  const std::vector<UserProperty> properties{{"k", "v"}};
+  const std::vector<SubscribeEntry> entries{{.filter = filter("b"), .qos = 1}};
+  const std::vector<TopicFilter> filters{filter("b")};
+  EXPECT_EQ(encoded([&](std::string& out) { encode_subscribe(9, entries, 5, properties, kV5, out); }),
+            hex(bytes("82 10 0009 09 0b 05 26 0001 'k' 0001 'v' 0001 'b' 01")));
+  EXPECT_EQ(encoded([&](std::string& out) { encode_unsubscribe(9, filters, properties, kV5, out); }),
+            hex(bytes("a2 0d 0009 07 26 0001 'k' 0001 'v' 0001 'b'")));
+}
+
 TEST(MqttEncoder, WritesUnsubscribe) {
   const std::vector<TopicFilter> filters{filter("a"), filter("#")};
-  EXPECT_EQ(encoded([&](std::string& out) { encode_unsubscribe(9, filters, kV5, out); }),
+  EXPECT_EQ(encoded([&](std::string& out) { encode_unsubscribe(9, filters, {}, kV5, out); }),
             hex(bytes("a2 09 0009 00 0001 'a' 0001 '#'")));
-  EXPECT_EQ(encoded([&](std::string& out) { encode_unsubscribe(9, filters, kV311, out); }),
+  EXPECT_EQ(encoded([&](std::string& out) { encode_unsubscribe(9, filters, {}, kV311, out); }),
             hex(bytes("a2 08 0009 0001 'a' 0001 '#'")));
 }
 
 TEST(MqttEncoder, WritesPingreqAndDisconnect) {
   EXPECT_EQ(encoded([](std::string& out) { encode_pingreq(out); }), "c0 00");
-  EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::success, kV5, out); }), "e0 00");
-  EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::protocol_error, kV5, out); }), "e0 01 82");
-  EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::protocol_error, kV311, out); }), "e0 00");
+  EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::success, {}, kV5, out); }), "e0 00");
+  EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::protocol_error, {}, kV5, out); }), "e0 01 82");
+  EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::protocol_error, "why", kV5, out); }),
+            hex(bytes("e0 08 82 06 1f 0003 'why'")));
+  EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::protocol_error, "why", kV311, out); }),
+            "e0 00");
 }
 
 TEST(MqttEncoder, PublishesComeBackFromTheDecoderAsTheyWere) {

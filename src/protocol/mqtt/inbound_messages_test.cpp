@@ -157,7 +157,7 @@ TEST(InboundMessages, BeyondAllPacketIdentifiersEndTheConnection) {
   EXPECT_TRUE(script.session.connected());
   script.receive("32 06 0001 'a' 0007 00");
   EXPECT_EQ(script.take<Disconnected>().at(0).code, ReasonCode::receive_maximum_exceeded);
-  EXPECT_EQ(script.sent(), "e0 01 93");
+  EXPECT_EQ(script.sent().substr(0, 8), "e0 54 93");
 }
 
 TEST(InboundMessages, AnswerAnUnknownPubrel) {

@@ -19,10 +19,6 @@ PublishFields fields_of(const OutboundMessage& message, std::uint16_t packet_id,
           .properties = message.properties.get()};
 }
 
-void complete(Token token, bool taken, ReasonCode code, std::string_view note, Effects& effects) {
-  effects.events.emplace_back(PublishCompleted{token, taken, code, note});
-}
-
 void warn(const char* what, std::uint16_t packet_id, Effects& effects) {
   effects.events.emplace_back(Warning{std::string(what) + " " + std::to_string(packet_id)});
 }
@@ -81,7 +77,8 @@ void OutboundMessages::take_from_queue(BrokerSide& broker, Effects& effects) {
   waiting_bytes_ -= message.bytes();
   // It may have been queued for a broker that took more than this one does.
   if (broker.refusal(fields_of(message, 1, false))) {
-    complete(message.token, false, ReasonCode::unspecified_error, kNotTakenAnyMore, effects);
+    effects.events.emplace_back(
+        PublishCompleted{message.token, false, ReasonCode::unspecified_error, kNotTakenAnyMore});
     return;
   }
   const std::uint16_t id = packet_ids_.acquire().value();
@@ -131,7 +128,7 @@ void OutboundMessages::resend(std::uint16_t id, BrokerSide& broker, Effects& eff
     ++on_wire_;
   } else if (broker.refusal(fields_of(again.message, id, true))) {
     const bool retire = again.message.qos == 2 && again.sent_in_session;
-    finish(id, false, ReasonCode::unspecified_error, kNotTakenAnyMore, retire, effects);
+    finish(id, {.taken = false, .note = kNotTakenAnyMore, .retire = retire}, effects);
   } else {
     put_on_wire(id, broker, effects);
   }
@@ -143,7 +140,8 @@ void OutboundMessages::on_connected(bool session_present, BrokerSide& broker, Ef
     release_retired();
     for (std::uint16_t id = publishes_.first; id != 0; id = slot(id).next) slot(id).sent_in_session = false;
     // Their PUBRECs have come, so the broker has had the messages, and second ones might be delivered twice.
-    while (releases_.first != 0) finish(releases_.first, true, ReasonCode::success, kSessionLost, false, effects);
+    while (releases_.first != 0)
+      finish(releases_.first, {.taken = true, .code = ReasonCode::success, .note = kSessionLost}, effects);
   }
   releases_.resend_at = releases_.first;
   publishes_.resend_at = publishes_.first;
@@ -161,7 +159,7 @@ void OutboundMessages::on_closed(bool blame, Effects& effects) {
       release_quota(held);
       if (std::exchange(held.on_wire, false)) --on_wire_;
       if (blamed && held.drops >= kDropsOfSuspect) {
-        finish(id, false, ReasonCode::unspecified_error, kGivenUp, held.message.qos == 2, effects);
+        finish(id, {.taken = false, .note = kGivenUp, .retire = held.message.qos == 2}, effects);
       } else if (blamed && ++held.drops == kDropsOfSuspect) {
         ++suspects_;
       }
@@ -174,10 +172,17 @@ void OutboundMessages::release_quota(Slot& slot) {
   if (std::exchange(slot.holds_quota, false)) --quota_used_;
 }
 
-void OutboundMessages::finish(std::uint16_t id, bool taken, ReasonCode code, std::string_view note, bool retire,
-                              Effects& effects) {
+OutboundMessages::Ending OutboundMessages::ending_of(const PublishAck& ack, std::string_view note) {
+  return {.taken = !is_failure(ack.code),
+          .code = ack.code,
+          .note = note,
+          .reason_string = ack.reason_string.value_or(std::string_view())};
+}
+
+void OutboundMessages::finish(std::uint16_t id, const Ending& ending, Effects& effects) {
   Slot& done = slot(id);
-  complete(done.message.token, taken, code, note, effects);
+  effects.events.emplace_back(
+      PublishCompleted{done.message.token, ending.taken, ending.code, ending.note, std::string(ending.reason_string)});
   remove(order_of(done), id);
   release_quota(done);
   if (done.on_wire) --on_wire_;
@@ -185,7 +190,7 @@ void OutboundMessages::finish(std::uint16_t id, bool taken, ReasonCode code, std
   in_flight_bytes_ -= done.message.bytes();
   --in_flight_;
   done = Slot{};
-  if (retire) {
+  if (ending.retire) {
     done.state = State::retired;
     retired_.push_back(id);
   } else {
@@ -215,11 +220,11 @@ std::optional<DecodeFault> OutboundMessages::on_puback(const PublishAck& ack, Ef
   const State state = id < slots_.size() ? slot(id).state : State::free;
   switch (state) {
     case State::wait_puback:
-      finish(id, !is_failure(ack.code), ack.code, {}, false, effects);
+      finish(id, ending_of(ack), effects);
       return std::nullopt;
     case State::wait_pubrec:
       // Some brokers answer so when they lower the QoS. They have no state for the identifier then.
-      finish(id, !is_failure(ack.code), ack.code, kPubackForQos2, false, effects);
+      finish(id, ending_of(ack, kPubackForQos2), effects);
       return std::nullopt;
     case State::wait_pubcomp:
       return DecodeFault{ReasonCode::protocol_error, "PUBACK where a PUBCOMP was due"};
@@ -241,7 +246,7 @@ std::optional<DecodeFault> OutboundMessages::on_pubrec(const PublishAck& ack, co
   switch (state) {
     case State::wait_pubrec: {
       if (is_failure(ack.code)) {
-        finish(id, false, ack.code, {}, false, effects);
+        finish(id, ending_of(ack), effects);
         return std::nullopt;
       }
       Slot& taken = slot(id);
@@ -276,7 +281,8 @@ std::optional<DecodeFault> OutboundMessages::on_pubcomp(const PublishAck& ack, E
   switch (state) {
     case State::wait_pubcomp:
       // Packet Identifier not found (0x92): the broker had finished before, and only its answer was lost.
-      finish(id, true, ack.code, is_failure(ack.code) ? kPubcompUnknown : std::string_view(), false, effects);
+      finish(id, {.taken = true, .code = ack.code, .note = is_failure(ack.code) ? kPubcompUnknown : std::string_view()},
+             effects);
       return std::nullopt;
     case State::wait_pubrec:
     case State::wait_puback:

@@ -99,8 +99,17 @@ class OutboundMessages {
   void append(Order& order, std::uint16_t id);
   void remove(Order& order, std::uint16_t id);
   void release_quota(Slot& slot);
-  /// Ends the message, and takes it out of the order; the identifier is free again unless `retire`.
-  void finish(std::uint16_t id, bool taken, ReasonCode code, std::string_view note, bool retire, Effects& effects);
+  struct Ending {
+    bool taken;
+    ReasonCode code = ReasonCode::unspecified_error;
+    std::string_view note{};
+    std::string_view reason_string{};
+    bool retire = false;  // else the identifier is free again
+  };
+  /// Of what the broker has answered.
+  [[nodiscard]] static Ending ending_of(const PublishAck& ack, std::string_view note = {});
+  /// Ends the message, and takes it out of its order.
+  void finish(std::uint16_t id, const Ending& ending, Effects& effects);
   void release_retired();
   std::optional<DecodeFault> on_puback(const PublishAck& ack, Effects& effects);
   std::optional<DecodeFault> on_pubrec(const PublishAck& ack, const BrokerSide& broker, Effects& effects);

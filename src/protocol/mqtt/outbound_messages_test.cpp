@@ -37,6 +37,16 @@ TEST(OutboundMessages, AreRefusedByName) {
   EXPECT_EQ(script.completed(), (Texts{"1 not taken, Not authorized"}));
 }
 
+TEST(OutboundMessages, CompleteWithTheBrokersReason) {
+  SessionScript script;
+  with_published(script, 1, 1);
+  script.receive("40 0a 0001 87 06 1f 0003 'why'");
+  const auto completed = script.take<PublishCompleted>();
+  ASSERT_EQ(completed.size(), 1U);
+  EXPECT_EQ(completed[0].code, ReasonCode::not_authorized);
+  EXPECT_EQ(completed[0].reason_string, "why");
+}
+
 TEST(OutboundMessages, OfQos2CompleteAtPubcomp) {
   SessionScript script;
   with_published(script, 1, 2);

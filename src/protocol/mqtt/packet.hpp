@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -60,6 +61,7 @@ struct ConnAck {
   bool subscription_identifiers_available = true;
   bool shared_subscriptions_available = true;
   std::optional<std::uint16_t> server_keepalive_s{};
+  std::optional<std::string_view> response_information{};
   std::optional<std::string_view> server_reference{};
 };
 
@@ -135,6 +137,8 @@ struct Connect {
   std::uint16_t receive_maximum = 65'535;
   std::uint32_t maximum_packet_size = 0;  // 0: no limit
   std::uint16_t topic_alias_maximum = 0;
+  bool request_response_information = false;
+  std::span<const UserProperty> user_properties{};
 };
 
 enum class RetainHandling : std::uint8_t { send = 0, send_if_new = 1, do_not_send = 2 };

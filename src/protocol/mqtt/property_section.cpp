@@ -10,6 +10,7 @@ enum class ValueType : std::uint8_t { none, byte, two_bytes, four_bytes, variabl
 ValueType type_of(PropertyId id) {
   switch (id) {
     case PropertyId::payload_format_indicator:
+    case PropertyId::request_response_information:
     case PropertyId::maximum_qos:
     case PropertyId::retain_available:
     case PropertyId::wildcard_subscription_available:

@@ -26,6 +26,7 @@ enum class PropertyId : std::uint8_t {
   authentication_method = 0x15,
   authentication_data = 0x16,
   will_delay_interval = 0x18,
+  request_response_information = 0x19,
   response_information = 0x1A,
   server_reference = 0x1C,
   reason_string = 0x1F,

@@ -94,6 +94,10 @@ std::string_view name_of(ReasonCode code) {
   return "Unknown reason code";
 }
 
+std::string_view name_in_disconnect(ReasonCode code) {
+  return code == ReasonCode::success ? "Normal disconnection" : name_of(code);
+}
+
 std::string_view name_of_return_code(std::uint8_t code) {
   switch (code) {
     case 0:

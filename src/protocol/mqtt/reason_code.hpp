@@ -58,6 +58,9 @@ enum class ReasonCode : std::uint8_t {
 /// As MQTT 5 writes it: `Not authorized`. An unknown value has the name `Unknown reason code`.
 [[nodiscard]] std::string_view name_of(ReasonCode code);
 
+/// In a DISCONNECT 0x00 is `Normal disconnection`.
+[[nodiscard]] std::string_view name_in_disconnect(ReasonCode code);
+
 /// CONNACK return codes of MQTT 3.1.1 section 3.2.2.3, such as `Connection Refused, not authorized`.
 [[nodiscard]] std::string_view name_of_return_code(std::uint8_t code);
 /// The reason code of MQTT 5 that says the same.

@@ -8,6 +8,8 @@
 namespace famemely::mqtt {
 namespace {
 
+/// Of a DISCONNECT with a reason, without the reason.
+constexpr std::size_t kDisconnectBytes = 10;
 constexpr std::string_view kNotConnected = "MQTT client is not connected";
 
 Error unavailable(std::string_view message) { return {ErrorCode::unavailable, std::string(message)}; }
@@ -76,7 +78,9 @@ void Session::on_transport_open(Instant now, Effects& effects) {
                   .session_expiry_s = options_.session_expiry_s,
                   .receive_maximum = options_.receive_maximum,
                   .maximum_packet_size = static_cast<std::uint32_t>(options_.packet_bytes_max),
-                  .topic_alias_maximum = options_.topic_alias_maximum},
+                  .topic_alias_maximum = options_.topic_alias_maximum,
+                  .request_response_information = options_.request_response_information,
+                  .user_properties = options_.user_properties},
                  effects.output);
 }
 
@@ -88,7 +92,7 @@ std::optional<Session::Failure> Session::handle_connack(const ConnAck& connack, 
     return std::nullopt;
   }
   if (connack.session_present && starts_clean())
-    return Failure{ReasonCode::protocol_error, "CONNACK with a session where a clean one was asked for"};
+    return Failure{ReasonCode::protocol_error, "CONNACK with a session where a clean one was asked for", true};
   fallback_.on_accepted();
   if (!clears_old_session(connack, effects)) accept(connack, now, effects);
   return std::nullopt;
@@ -117,7 +121,7 @@ bool Session::clears_old_session(const ConnAck& connack, Effects& effects) {
     clearing_ = Clearing::due;
   else
     return false;
-  encode_disconnect(ReasonCode::success, broker_.version, effects.output);
+  encode_disconnect(ReasonCode::success, {}, broker_.version, effects.output);
   fail_connecting(
       {.reason = "clearing the session that the broker held of before", .code = std::nullopt, .retry_at_once = true},
       effects);
@@ -148,7 +152,8 @@ void Session::accept(const ConnAck& connack, Instant now, Effects& effects) {
                         : doubtful               ? BrokerSession::doubtful
                                                  : BrokerSession::resumed,
                         broker_.version, is_5 ? options_.receive_maximum : PacketIds::kMax);
-  effects.events.emplace_back(Connected{connack.session_present, broker_.version, options_.client_id, capabilities});
+  effects.events.emplace_back(Connected{connack.session_present, broker_.version, options_.client_id, capabilities,
+                                        std::string(connack.response_information.value_or(std::string_view()))});
   outbound_.on_connected(connack.session_present, broker_, effects);
 }
 
@@ -172,12 +177,19 @@ void Session::fail_connecting(ConnectFailed event, Effects& effects) {
 void Session::fail(Failure failure, Effects& effects) {
   if (phase_ == Phase::connecting) {
     ConnectFailed failed{.reason = std::move(failure.text), .code = std::nullopt};
-    failed.retry_at_once = failed.fall_back_to_3_1_1 = fallback_.on_no_answer();
+    if (failure.speaks_our_version)
+      fallback_.on_other_failure();
+    else
+      failed.retry_at_once = failed.fall_back_to_3_1_1 = fallback_.on_no_answer();
     fail_connecting(std::move(failed), effects);
     return;
   }
   // A DISCONNECT of 3.1.1 would mean that all is well, and so withhold the will.
-  if (broker_.version == ProtocolVersion::v5) encode_disconnect(failure.code, broker_.version, effects.output);
+  if (broker_.version == ProtocolVersion::v5) {
+    // Section 3.14.2.2.3: the reason may be said if there is room for it.
+    const bool room = failure.text.size() + kDisconnectBytes <= broker_.capabilities.maximum_packet_size;
+    encode_disconnect(failure.code, room ? failure.text : std::string_view(), broker_.version, effects.output);
+  }
   effects.events.emplace_back(Disconnected{.reason = std::move(failure.text), .code = failure.code});
   close(true, effects);
 }
@@ -194,7 +206,7 @@ void Session::on_transport_closed(Instant, Effects& effects) {
 
 void Session::handle_disconnect(const Disconnect& disconnect, Effects& effects) {
   const bool taken_over = disconnect.code == ReasonCode::session_taken_over;
-  std::string reason = "broker disconnected: " + std::string(name_of(disconnect.code));
+  std::string reason = "broker disconnected: " + std::string(name_in_disconnect(disconnect.code));
   if (taken_over) reason += ", another client connected with the client id " + options_.client_id;
   effects.events.emplace_back(
       Disconnected{.reason = with_reason(std::move(reason), disconnect.reason_string),
@@ -207,7 +219,7 @@ void Session::handle_disconnect(const Disconnect& disconnect, Effects& effects) 
 
 void Session::disconnect(ReasonCode code, Instant, Effects& effects) {
   if (phase_ == Phase::closed) return;
-  encode_disconnect(code, broker_.version, effects.output);
+  encode_disconnect(code, {}, broker_.version, effects.output);
   effects.events.emplace_back(Disconnected{.reason = "disconnected by us", .code = code, .by_caller = true});
   close(false, effects);
 }
@@ -272,7 +284,8 @@ std::optional<Session::Failure> Session::handle_packet(const ReceivedPacket& pac
     return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
   };
   if (std::holds_alternative<Auth>(packet))
-    return Failure{ReasonCode::protocol_error, "broker asks for enhanced authentication, which we do not support"};
+    return Failure{ReasonCode::protocol_error, "broker asks for enhanced authentication, which we do not support",
+                   true};
   if (phase_ == Phase::connecting && !std::holds_alternative<ConnAck>(packet))
     return Failure{ReasonCode::protocol_error, "broker broke the protocol: packet before CONNACK"};
   return std::visit(Overloaded{[&](const ConnAck& connack) { return handle_connack(connack, now, effects); },
@@ -405,6 +418,7 @@ std::optional<Error> Session::refusal(const SubscribeCommand& command) const {
     if (entry.qos > 2) return bad_request("qos must be 0, 1 or 2");
     if (auto refusal = broker_.refusal(entry)) return refusal;
   }
+  if (auto refusal_of_properties = refusal(command.user_properties)) return refusal_of_properties;
   if (!command.subscription_identifier) return std::nullopt;
   if (*command.subscription_identifier == 0 || *command.subscription_identifier > kSubscriptionIdentifierMax)
     return bad_request("subscription identifier must be from 1 to 268435455");
@@ -413,12 +427,21 @@ std::optional<Error> Session::refusal(const SubscribeCommand& command) const {
   return std::nullopt;
 }
 
+std::optional<Error> Session::refusal(const std::vector<UserProperty>& properties) const {
+  if (properties.empty()) return std::nullopt;
+  if (broker_.version == ProtocolVersion::v3_1_1)
+    return bad_request("properties need MQTT 5, and the broker speaks 3.1.1");
+  if (auto fault = fault_of(PublishProperties{.user_properties = properties})) return bad_request(*fault);
+  return std::nullopt;
+}
+
 Result<void, Error> Session::subscribe(const SubscribeCommand& command, Instant now, Effects& effects) {
   if (auto refused = refusal(command)) return failure(std::move(*refused));
   const std::size_t output_before = effects.output.size();
   const auto id = requests_.add(SubscriptionRequests::Kind::subscribe, command.token, command.entries.size());
   if (!id) return failure(unavailable("too many requests are waiting for the MQTT broker"));
-  encode_subscribe(*id, command.entries, command.subscription_identifier, broker_.version, effects.output);
+  encode_subscribe(*id, command.entries, command.subscription_identifier, command.user_properties, broker_.version,
+                   effects.output);
   if (auto refused = broker_.refusal_of_size(effects.output.size() - output_before)) {
     effects.output.resize(output_before);
     requests_.withdraw(*id);
@@ -431,10 +454,11 @@ Result<void, Error> Session::subscribe(const SubscribeCommand& command, Instant 
 Result<void, Error> Session::unsubscribe(const UnsubscribeCommand& command, Instant now, Effects& effects) {
   if (phase_ != Phase::connected) return failure(unavailable(kNotConnected));
   if (command.filters.empty()) return failure(bad_request("topic must be given"));
+  if (auto refused = refusal(command.user_properties)) return failure(std::move(*refused));
   const std::size_t output_before = effects.output.size();
   const auto id = requests_.add(SubscriptionRequests::Kind::unsubscribe, command.token, command.filters.size());
   if (!id) return failure(unavailable("too many requests are waiting for the MQTT broker"));
-  encode_unsubscribe(*id, command.filters, broker_.version, effects.output);
+  encode_unsubscribe(*id, command.filters, command.user_properties, broker_.version, effects.output);
   if (auto refused = broker_.refusal_of_size(effects.output.size() - output_before)) {
     effects.output.resize(output_before);
     requests_.withdraw(*id);

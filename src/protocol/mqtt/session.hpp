@@ -40,11 +40,13 @@ struct SubscribeCommand {
   Token token;
   std::vector<SubscribeEntry> entries;  // all in one SUBSCRIBE packet
   std::optional<std::uint32_t> subscription_identifier{};
+  std::vector<UserProperty> user_properties{};  // for the broker; of version 5 only
 };
 
 struct UnsubscribeCommand {
   Token token;
   std::vector<TopicFilter> filters;
+  std::vector<UserProperty> user_properties{};
 };
 
 /// An MQTT client's side of one session with a broker, over as many connections as it takes (MQTT 5 and 3.1.1, section
@@ -107,6 +109,7 @@ class Session {
   struct Failure {
     ReasonCode code;
     std::string text;
+    bool speaks_our_version = false;  // else nothing is known of that while there is no connection
   };
 
   // What arrives.
@@ -133,6 +136,7 @@ class Session {
   /// Notes that bytes were sent, for the keepalive.
   void note_sent(std::size_t output_before, Instant now, const Effects& effects);
   [[nodiscard]] std::optional<Error> refusal(const SubscribeCommand& command) const;
+  [[nodiscard]] std::optional<Error> refusal(const std::vector<UserProperty>& properties) const;
 
   SessionOptions options_;
   VersionFallback fallback_;

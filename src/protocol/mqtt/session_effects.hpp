@@ -37,6 +37,7 @@ struct Connected {
   ProtocolVersion version;
   std::string client_id;  // ours, or the one that the broker assigned
   BrokerCapabilities broker;
+  std::string response_information{};  // if it was asked for
 };
 
 /// There is no MQTT connection: close the transport, if it is still open.
@@ -88,8 +89,9 @@ struct PublishCompleted {
   /// True if the broker has it: QoS 0 once its bytes are in the output (count them as gone when the transport has
   /// written them), QoS 1 after PUBACK, QoS 2 after PUBCOMP.
   bool taken;
-  ReasonCode code;        // the broker's
-  std::string_view note;  // static text: a warning if taken, else why not; empty if `code` says it all
+  ReasonCode code;              // the broker's
+  std::string_view note;        // static text: a warning if taken, else why not; empty if `code` says it all
+  std::string reason_string{};  // the broker's, if it gave one
 };
 
 /// One code for each filter, in the order of the command. `lost` if the connection went before the answer came: then
@@ -104,6 +106,7 @@ struct UnsubscribeCompleted {
   Token token;
   bool lost;
   std::vector<ReasonCode> codes;  // version 3.1.1 has none: all `success`
+  std::string reason_string{};
 };
 
 /// The PINGRESP to a `ping`: the broker has answered everything that was sent before it.

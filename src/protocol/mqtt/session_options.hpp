@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/instant.hpp"
 #include "protocol/mqtt/packet.hpp"
@@ -29,7 +30,9 @@ struct SessionOptions {
   /// How long the broker keeps the session between connections. With 0 each connection starts clean, in 3.1.1 too.
   std::uint32_t session_expiry_s = 3600;
 
-  // What we announce to a broker of version 5.
+  // What we say and announce to a broker of version 5.
+  std::vector<UserProperty> user_properties{};  // in CONNECT
+  bool request_response_information = false;
   std::uint16_t receive_maximum = 65'535;
   std::uint16_t topic_alias_maximum = 64;
   /// Also the bound for what is received: see MessageTooLarge.

@@ -146,7 +146,7 @@ TEST(MqttSession, PingsAndFindsADeadPeerWithinOneAndAHalfKeepalives) {
   script.wait(seconds(15));
   script.session.on_timer(script.now, script.effects);
   EXPECT_EQ(script.take<Disconnected>().at(0).reason, "broker did not answer PINGREQ in time");
-  EXPECT_EQ(script.sent(), "e0 01 8d");
+  EXPECT_EQ(script.sent(), hex(bytes("e0 2a 8d 28 1f 0025 'broker did not answer PINGREQ in time'")));
 }
 
 TEST(MqttSession, CountsTheKeepaliveFromItsConnect) {
@@ -185,7 +185,7 @@ TEST(MqttSession, SaysWhyItEndsABrokenConnection) {
   script.connect();
   script.effects.clear();
   script.receive("36 05 0001 'a' 0001");
-  EXPECT_EQ(script.sent(), "e0 01 81");
+  EXPECT_EQ(script.sent(), hex(bytes("e0 30 81 2e 1f 002b 'broker broke the protocol: QoS 3 in PUBLISH'")));
   EXPECT_EQ(script.take<Disconnected>().at(0).reason, "broker broke the protocol: QoS 3 in PUBLISH");
   script.receive("d0 00");
   EXPECT_TRUE(script.effects.events.empty());
@@ -197,6 +197,61 @@ TEST(MqttSession, RefusesEnhancedAuthenticationClearly) {
   script.receive("f0 07 18 05 15 0002 'md'");
   EXPECT_EQ(script.take<ConnectFailed>().at(0).reason,
             "broker asks for enhanced authentication, which we do not support");
+}
+
+TEST(MqttSession, TriesNo311WhereTheBrokerSpeaks5) {
+  // AUTH, and a CONNACK with a session where a clean one was asked for.
+  for (const char* answer : {"f0 07 18 05 15 0002 'md'", "20 03 01 00 00"}) {
+    SessionScript script(automatic());
+    script.open();
+    script.receive(answer);
+    EXPECT_FALSE(script.take<ConnectFailed>().at(0).fall_back_to_3_1_1) << answer;
+    EXPECT_EQ(script.session.version(), ProtocolVersion::v5) << answer;
+  }
+}
+
+TEST(MqttSession, DoesNotSayWhyWhereTheBrokerHasNoRoomForIt) {
+  SessionScript script;
+  script.connect("20 08 00 00 05 27 00000014");
+  script.effects.clear();
+  script.receive("36 05 0001 'a' 0001");
+  EXPECT_EQ(script.sent(), "e0 01 81");
+}
+
+TEST(MqttSession, NamesADisconnectByItsReason) {
+  const std::vector<std::pair<const char*, const char*>> cases{
+      {"e0 00", "broker disconnected: Normal disconnection"},
+      {"e0 01 8b", "broker disconnected: Server shutting down"},
+      {"e0 08 97 06 1f 0003 'why'", "broker disconnected: Quota exceeded (why)"},
+      {"e0 01 f0", "broker disconnected: Unknown reason code"}};
+  for (const auto& [packet, reason] : cases) {
+    SessionScript script;
+    script.connect();
+    script.receive(packet);
+    EXPECT_EQ(script.take<Disconnected>().at(0).reason, reason);
+  }
+}
+
+TEST(MqttSession, AsksForResponseInformation) {
+  SessionScript script({.client_id = "id",
+                        .version = VersionChoice::only_5,
+                        .session_expiry_s = 0,
+                        .user_properties = {{"k", "v"}},
+                        .request_response_information = true,
+                        .topic_alias_maximum = 0,
+                        .packet_bytes_max = 4096});
+  script.open();
+  EXPECT_EQ(script.sent(),
+            hex(bytes("10 1d 0004 'MQTT' 05 02 001e 0e 27 00001000 19 01 26 0001 'k' 0001 'v' 0002 'id'")));
+  script.receive("20 09 00 00 06 1a 0003 'r/1'");
+  EXPECT_EQ(script.take<Connected>().at(0).response_information, "r/1");
+}
+
+TEST(MqttSession, KnowsWhenTheBrokerChangedItsSessionsExpiry) {
+  SessionScript script;
+  script.open();
+  script.receive("20 08 00 00 05 11 0000000a");
+  EXPECT_EQ(script.take<Connected>().at(0).broker.session_expiry_s, 10U);
 }
 
 TEST(MqttSession, RefusesPacketsBeforeConnack) {
@@ -344,6 +399,17 @@ TEST(MqttSession, RefusesAliasesItHasNotAllowedOrDoesNotKnow) {
     script.receive(written);
     EXPECT_EQ(script.take<Disconnected>().at(0).code, ReasonCode::topic_alias_invalid) << written;
   }
+}
+
+TEST(MqttSession, ForgetsTheBrokersAliasesWithItsConnection) {
+  SessionScript script;
+  script.connect();
+  script.receive("30 08 0001 'a' 03 23 0001 '1'");
+  script.drop();
+  script.connect("20 03 01 00 00");
+  script.effects.clear();
+  script.receive("30 07 0000 03 23 0001 '2'");
+  EXPECT_EQ(script.take<Disconnected>().at(0).code, ReasonCode::topic_alias_invalid);
 }
 
 TEST(MqttSession, UsesTopicAliasesWhereTheBrokerAllowsThem) {

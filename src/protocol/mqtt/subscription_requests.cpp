@@ -62,7 +62,8 @@ std::optional<DecodeFault> SubscriptionRequests::on_unsuback(const UnsubAck& uns
   }
   if (unsuback.codes.size() != request->filters)
     return DecodeFault{ReasonCode::protocol_error, "UNSUBACK has not one code for each filter"};
-  effects.events.emplace_back(UnsubscribeCompleted{request->token, false, reason_codes(unsuback.codes)});
+  effects.events.emplace_back(UnsubscribeCompleted{request->token, false, reason_codes(unsuback.codes),
+                                                   std::string(unsuback.reason_string.value_or(std::string_view()))});
   return std::nullopt;
 }
 
