@@ -138,6 +138,12 @@ bool is_published_secret(std::string_view secret) {
   return std::ranges::find(kPublishedSecrets, secret) != kPublishedSecrets.end();
 }
 
+void check_link_rules(const Config& config, const GivenValues& given, Findings& findings) {
+  check_url_conflicts(given, findings);
+  check_availability(config, given, findings);
+  check_broker(config, given, findings);
+}
+
 void check_rules(const Config& config, const GivenValues& given, bool serves, Findings& findings) {
   check_url_conflicts(given, findings);
   check_availability(config, given, findings);

@@ -14,5 +14,7 @@ namespace famemely::app {
 /// What no single setting can know: conflicts, what this version can't honour, and what must not be missing. `serves`:
 /// the configuration is for a server, not for `token`.
 void check_rules(const Config& config, const GivenValues& given, bool serves, Findings& findings);
+/// The same for the link to the broker alone.
+void check_link_rules(const Config& config, const GivenValues& given, Findings& findings);
 
 }  // namespace famemely::app

@@ -23,7 +23,7 @@ GivenValues gather(const ConfigRequest& request, const Surroundings& around, Fin
   std::error_code ignored;
   if (request.env_file)
     add_file(*request.env_file, "--env-file", add_dotenv);
-  else if (std::filesystem::exists(around.directory / ".env", ignored))
+  else if (request.reads_dotenv && std::filesystem::exists(around.directory / ".env", ignored))
     add_file(".env", "the file", add_dotenv);
   add_environment(around.environment, given, findings);
   for (const auto& [name, value] : request.flags) {
@@ -83,7 +83,10 @@ Result<LoadedConfig, std::string> load_config(const ConfigRequest& request, cons
     if (auto fault = apply(setting, value->second, config)) findings.faults.push_back(std::move(*fault));
   }
   fill_in(config, given, around);
-  check_rules(config, given, request.serves, findings);
+  if (request.link_alone)
+    check_link_rules(config, given, findings);
+  else
+    check_rules(config, given, request.serves, findings);
   if (!findings.faults.empty()) return failure(as_lines(findings.faults));
   return LoadedConfig{std::move(config), std::move(findings.warnings)};
 }

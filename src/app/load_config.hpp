@@ -21,6 +21,10 @@ struct ConfigRequest {
   bool dev = false;
   /// The configuration is for a server, so it needs a broker.
   bool serves = true;
+  /// It is for the link to the broker alone: no token is verified.
+  bool link_alone = false;
+  /// Without `env_file`, that of the working directory counts.
+  bool reads_dotenv = true;
 };
 
 struct LoadedConfig {

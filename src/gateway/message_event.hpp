@@ -43,4 +43,8 @@ struct MessageEvent {
 [[nodiscard]] MessageEvent make_message_event(const mqtt::MessageReceived& message, bool retain,
                                               std::string_view timestamp, std::string_view offset);
 
+/// Makes the form in which the workers get a message.
+using MessageEncoder = MessageEvent (*)(const mqtt::MessageReceived& message, bool retain, std::string_view timestamp,
+                                        std::string_view offset);
+
 }  // namespace famemely::gateway

@@ -4,7 +4,6 @@
 #include <functional>
 #include <utility>
 
-#include "gateway/message_event.hpp"
 #include "protocol/mqtt/topic_algebra.hpp"
 
 namespace famemely::gateway {
@@ -17,11 +16,13 @@ constexpr std::chrono::milliseconds kReconnectMax{5'000};
 }  // namespace
 
 RetainedFetcher::RetainedFetcher(mqtt::SessionOptions session, std::size_t subscribe_batch,
-                                 std::size_t payload_bytes_max, bool offsets, RandomSource& random, Logger& logger)
+                                 std::size_t payload_bytes_max, bool offsets, MessageEncoder encode_message,
+                                 RandomSource& random, Logger& logger)
     : session_(std::move(session)),
       subscribe_batch_(std::max<std::size_t>(subscribe_batch, 1)),
       payload_bytes_max_(payload_bytes_max),
       offsets_(offsets),
+      encode_message_(encode_message),
       random_(random),
       logger_(logger),
       reconnect_(kReconnectMin, kReconnectMax) {}
@@ -144,7 +145,7 @@ void RetainedFetcher::add(Portion& portion, const mqtt::MessageReceived& message
   }
   std::string offset;
   if (offsets_) offset = "r" + std::to_string(++last_offset_);
-  MessageEvent event = make_message_event(message, true, to_iso8601(now.wall), offset);
+  MessageEvent event = encode_message_(message, true, to_iso8601(now.wall), offset);
   running_->bytes += event.frame.size();
   portion.messages.push_back(
       {.topic = std::string(message.topic), .frame = std::move(event.frame), .offset = std::move(offset)});

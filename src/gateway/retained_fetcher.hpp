@@ -15,6 +15,7 @@
 #include "base/logger.hpp"
 #include "base/random_source.hpp"
 #include "gateway/broker_channel.hpp"
+#include "gateway/message_event.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/reconnect_policy.hpp"
 #include "protocol/mqtt/session.hpp"
@@ -63,7 +64,7 @@ class RetainedFetcher final : public BrokerChannel {
   /// `subscribe_batch`: filters in one SUBSCRIBE at most.
   /// `offsets`: messages carry offsets, so that clients can recover.
   RetainedFetcher(mqtt::SessionOptions session, std::size_t subscribe_batch, std::size_t payload_bytes_max,
-                  bool offsets, RandomSource& random, Logger& logger);
+                  bool offsets, MessageEncoder encode_message, RandomSource& random, Logger& logger);
 
   void want(const mqtt::TopicFilter& filter, Wish wish);
   /// The topics once more, by name.
@@ -107,6 +108,7 @@ class RetainedFetcher final : public BrokerChannel {
   std::size_t subscribe_batch_;
   std::size_t payload_bytes_max_;
   bool offsets_;
+  MessageEncoder encode_message_;
   std::uint64_t last_offset_ = 0;
   RandomSource& random_;
   Logger& logger_;

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "app/config.hpp"
+#include "base/logger.hpp"
+#include "gateway/authenticator.hpp"
+#include "gateway/bridge.hpp"
+#include "gateway/permissions.hpp"
+#include "io/link.hpp"
+#include "serving/listening_sockets.hpp"
+#include "serving/mailbox.hpp"
+#include "serving/system_random.hpp"
+
+namespace famemely::app {
+
+/// The workers and the link, connected, each with its thread.
+class Gateway {
+ public:
+  /// `broker_port` is the managed broker's, or `MQTT_PORT`.
+  Gateway(const Config& config, std::uint16_t broker_port, Logger& logger);
+  ~Gateway();
+
+  void start(serving::ListeningSockets& sockets);
+  /// `stopped` is called on an arbitrary thread once every socket has been told and closed, what was in flight is
+  /// finished, and the broker has its DISCONNECT; at the deadline in any case.
+  void shut_down(std::function<void()> stopped);
+
+ private:
+  struct WorkerUnit;
+
+  void connect_rooms();
+  void run_loop(boost::asio::io_context& context);
+  void stop_threads();
+
+  Config config_;
+  Logger& logger_;
+  gateway::Authenticator authenticator_;
+  std::shared_ptr<const gateway::PermissionPolicy> policy_;
+  serving::SystemRandom link_random_;
+  gateway::Bridge bridge_;
+  std::unique_ptr<boost::asio::io_context> link_context_;  // none with one worker: the link then shares its loop
+  std::unique_ptr<serving::Mailbox<gateway::LinkCommand>> link_mailbox_;
+  std::vector<std::unique_ptr<WorkerUnit>> workers_;
+  std::unique_ptr<io::Link> link_;
+  std::thread link_thread_;
+  std::atomic<std::size_t> draining_ = 0;
+  std::function<void()> stopped_;
+};
+
+}  // namespace famemely::app
