@@ -39,7 +39,12 @@ struct Config {
   std::string mqtt_cert_file;
   std::string mqtt_key_file;
   bool mqtt_tls_insecure = false;
+  /// Empty: no ALPN.
+  std::vector<std::string> mqtt_tls_alpn;
+  /// Path and query.
   std::string mqtt_ws_path;
+  /// Good for `parse_ws_headers`.
+  std::string mqtt_ws_headers;
   /// Empty: `$famemely/<client id>/fence`.
   std::string mqtt_fence_topic;
   std::uint32_t mqtt_subscribe_batch = 0;
@@ -98,6 +103,12 @@ struct Config {
   std::optional<std::uint16_t> metrics_port;
 
   [[nodiscard]] bool managed_broker() const { return mqtt_host == kManagedBroker; }
+  [[nodiscard]] bool broker_tls() const {
+    return mqtt_protocol == BrokerProtocol::mqtts || mqtt_protocol == BrokerProtocol::wss;
+  }
+  [[nodiscard]] bool broker_websocket() const {
+    return mqtt_protocol == BrokerProtocol::ws || mqtt_protocol == BrokerProtocol::wss;
+  }
   /// True if every address we listen on is a loopback one.
   [[nodiscard]] bool loopback_only() const;
   /// The `iss` that tokens must have: `<SUPABASE_URL>/auth/v1`; empty if that is unset.

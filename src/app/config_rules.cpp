@@ -83,6 +83,38 @@ void check_broker(const Config& config, const GivenValues& given, Findings& find
   }
 }
 
+/// A password that was meant for TLS must not go out without it.
+void check_broker_transport(const Config& config, const GivenValues& given, Findings& findings) {
+  const Config defaults = default_config();
+  const std::string protocol(format_broker_protocol(config.mqtt_protocol));
+  const auto is_set = [&](const char* name) {
+    const Setting& setting = *find_setting(name);
+    return given.contains(name) && setting.get(config) != setting.get(defaults);
+  };
+  if (config.managed_broker() && config.mqtt_protocol != BrokerProtocol::mqtt)
+    findings.faults.push_back("MQTT_PROTOCOL is " + protocol +
+                              ", but the managed broker is spoken to in plain MQTT, on loopback; leave it out");
+  for (const char* name : {"MQTT_CA_FILE", "MQTT_CERT_FILE", "MQTT_KEY_FILE", "MQTT_TLS_INSECURE", "MQTT_TLS_ALPN"})
+    if (!config.broker_tls() && is_set(name))
+      findings.faults.push_back(describe(*find_setting(name), given.find(name)->second) +
+                                " has a meaning only with MQTT_PROTOCOL mqtts and wss; it is " + protocol);
+  for (const char* name : {"MQTT_WS_PATH", "MQTT_WS_HEADERS"})
+    if (!config.broker_websocket() && is_set(name))
+      findings.warnings.push_back(std::string(name) + " has a meaning only with MQTT_PROTOCOL ws and wss; it is " +
+                                  protocol);
+  if (!config.broker_tls()) return;
+  if (config.mqtt_cert_file.empty() != config.mqtt_key_file.empty())
+    findings.faults.push_back(
+        "MQTT_CERT_FILE and MQTT_KEY_FILE go together (one file that holds both may stand in "
+        "both), but only one of them is set");
+  else if (const auto tls = io::TlsContext::make(tls_options(config)); !tls)
+    findings.faults.push_back(tls.error());
+  if (config.mqtt_tls_insecure)
+    findings.warnings.push_back(
+        "MQTT_TLS_INSECURE: the broker's certificate and host name are not verified; anybody on the way can read and "
+        "change what is said, the password among it");
+}
+
 void add_remarks(const Config& config, const GivenValues& given, Findings& findings) {
   if (given.contains("FAMEMELY_DATABASE_URL") && config.famemely_database_url != "sqlite::memory:")
     findings.warnings.push_back(
@@ -93,6 +125,14 @@ void add_remarks(const Config& config, const GivenValues& given, Findings& findi
 }
 
 }  // namespace
+
+io::TlsOptions tls_options(const Config& config) {
+  return {.ca_file = config.mqtt_ca_file,
+          .cert_file = config.mqtt_cert_file,
+          .key_file = config.mqtt_key_file,
+          .insecure = config.mqtt_tls_insecure,
+          .alpn = config.mqtt_tls_alpn};
+}
 
 bool is_published_secret(std::string_view secret) {
   return std::ranges::find(kPublishedSecrets, secret) != kPublishedSecrets.end();
@@ -110,6 +150,7 @@ void check_rules(const Config& config, const GivenValues& given, bool serves, Fi
   check_tokens(config, given, findings);
   if (!serves) return;
   check_broker(config, given, findings);
+  check_broker_transport(config, given, findings);
   add_remarks(config, given, findings);
 }
 

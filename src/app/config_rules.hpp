@@ -2,11 +2,14 @@
 
 #include "app/config.hpp"
 #include "app/config_sources.hpp"
+#include "io/tls_context.hpp"
 
 namespace famemely::app {
 
 /// The secret is one that everybody can read in a public repository.
 [[nodiscard]] bool is_published_secret(std::string_view secret);
+
+[[nodiscard]] io::TlsOptions tls_options(const Config& config);
 
 /// What no single setting can know: conflicts, what this version can't honour, and what must not be missing. `serves`:
 /// the configuration is for a server, not for `token`.

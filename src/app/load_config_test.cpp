@@ -8,6 +8,7 @@ namespace famemely::app {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -150,7 +151,7 @@ TEST_F(LoadConfig, NeverRepeatsSecrets) {
               AllOf(HasSubstr("at least 32 bytes"), Not(HasSubstr("hunter2"))));
   around_.environment = {{"SUPABASE_JWT_SECRET", kTestSecret}};
   EXPECT_THAT(fault_of("MQTT_URL", "mqtt://u:hunter2@b:x"), AllOf(HasSubstr("MQTT_URL"), Not(HasSubstr("hunter2"))));
-  EXPECT_THAT(fault_of("MQTT_URL", "mqtts://u:hunter2@b"), AllOf(HasSubstr("MQTT_URL"), Not(HasSubstr("hunter2"))));
+  EXPECT_THAT(fault_of("MQTT_URL", "mqtts://u:hunter2@b?"), AllOf(HasSubstr("MQTT_URL"), Not(HasSubstr("hunter2"))));
 }
 
 TEST_F(LoadConfig, TakesOneUrlInPlaceOfFiveVariables) {
@@ -184,12 +185,6 @@ TEST_F(LoadConfig, RefusesWhatThisVersionCannotHonour) {
                                                                       {"PERMISSIONS_FILE", "permissions.yaml"},
                                                                       {"TLS_CERT_FILE", "c.pem"},
                                                                       {"TLS_KEY_FILE", "k.pem"},
-                                                                      {"MQTT_CA_FILE", "ca.pem"},
-                                                                      {"MQTT_CERT_FILE", "c.pem"},
-                                                                      {"MQTT_KEY_FILE", "k.pem"},
-                                                                      {"MQTT_TLS_INSECURE", "true"},
-                                                                      {"MQTT_WS_PATH", "/x"},
-                                                                      {"MQTT_PROTOCOL", "mqtts"},
                                                                       {"LIMIT_CONNECTIONS", "5"},
                                                                       {"LIMIT_CONNECTIONS_PER_USER", "5"},
                                                                       {"LIMIT_CONNECTIONS_PER_ADDRESS", "5"},
@@ -203,20 +198,53 @@ TEST_F(LoadConfig, RefusesWhatThisVersionCannotHonour) {
 }
 
 TEST_F(LoadConfig, TakesTheDefaultsOfWhatItCannotHonour) {
-  for (const auto& [name, value] : std::map<std::string, std::string>{{"MQTT_PROTOCOL", "mqtt"},
-                                                                      {"MQTT_TLS_INSECURE", "false"},
-                                                                      {"LIMIT_CONNECTIONS", "off"},
-                                                                      {"TLS_CERT_FILE", ""}})
+  for (const auto& [name, value] :
+       std::map<std::string, std::string>{{"LIMIT_CONNECTIONS", "off"}, {"TLS_CERT_FILE", ""}})
     EXPECT_EQ(fault_of(name, value), "loaded");
 }
 
-TEST_F(LoadConfig, RefusesTheSchemesThatItCannotHonour) {
+TEST_F(LoadConfig, TakesAllFourSchemes) {
   around_.environment = {{"SUPABASE_JWT_SECRET", kTestSecret}};
-  for (std::string scheme : {"mqtts", "ws", "wss"})
-    EXPECT_EQ(fault_of("MQTT_URL", scheme + "://b"),
-              "MQTT_URL=\"" + scheme +
-                  "://b\" (environment): TLS and WebSocket connections to the broker are not "
-                  "available in this version; use MQTT_PROTOCOL=mqtt");
+  for (std::string scheme : {"mqtt", "mqtts", "ws", "wss"}) EXPECT_EQ(fault_of("MQTT_URL", scheme + "://b"), "loaded");
+  around_.environment["MQTT_URL"] = "wss://b/mqtt?token=x";
+  EXPECT_EQ(load().config.mqtt_port, 443);
+  EXPECT_EQ(load().config.mqtt_ws_path, "/mqtt?token=x");
+}
+
+TEST_F(LoadConfig, RefusesTlsSettingsWhereThereIsNoTls) {
+  for (const auto& [name, value] : std::map<std::string, std::string>{
+           {"MQTT_CA_FILE", "ca.pem"}, {"MQTT_TLS_INSECURE", "true"}, {"MQTT_TLS_ALPN", "mqtt"}})
+    EXPECT_EQ(
+        fault_of(name, value),
+        name + "=\"" + value + "\" (environment) has a meaning only with MQTT_PROTOCOL mqtts and wss; it is mqtt");
+}
+
+TEST_F(LoadConfig, RefusesACertificateWithoutItsKey) {
+  around_.environment["MQTT_PROTOCOL"] = "mqtts";
+  EXPECT_THAT(fault_of("MQTT_CERT_FILE", "c.pem"), HasSubstr("MQTT_CERT_FILE and MQTT_KEY_FILE go together"));
+  EXPECT_THAT(fault_of("MQTT_KEY_FILE", "k.pem"), HasSubstr("MQTT_CERT_FILE and MQTT_KEY_FILE go together"));
+}
+
+TEST_F(LoadConfig, ReadsTheTlsFiles) {
+  around_.environment["MQTT_PROTOCOL"] = "wss";
+  EXPECT_THAT(fault_of("MQTT_CA_FILE", "/nowhere/ca.pem"), HasSubstr("MQTT_CA_FILE /nowhere/ca.pem: No such file"));
+}
+
+TEST_F(LoadConfig, WarnsOfWebSocketSettingsWhereThereIsNoWebSocket) {
+  around_.environment = {{"SUPABASE_JWT_SECRET", kTestSecret}, {"MQTT_HOST", "b"}, {"MQTT_WS_PATH", "/x"}};
+  EXPECT_THAT(load().warnings, Contains(HasSubstr("MQTT_WS_PATH has a meaning only with MQTT_PROTOCOL ws and wss")));
+}
+
+TEST_F(LoadConfig, WarnsOfAnUnverifiedBroker) {
+  around_.environment = {
+      {"SUPABASE_JWT_SECRET", kTestSecret}, {"MQTT_URL", "mqtts://b"}, {"MQTT_TLS_INSECURE", "true"}};
+  EXPECT_THAT(load().warnings, Contains(HasSubstr("MQTT_TLS_INSECURE: the broker's certificate")));
+}
+
+TEST_F(LoadConfig, SpeaksPlainMqttWithTheManagedBroker) {
+  around_.environment = {{"SUPABASE_JWT_SECRET", kTestSecret}, {"MQTT_HOST", "managed"}};
+  EXPECT_THAT(fault_of("MQTT_PROTOCOL", "mqtts"), HasSubstr("the managed broker is spoken to in plain MQTT"));
+  EXPECT_THAT(fault_of("MQTT_PROTOCOL", "ws"), HasSubstr("the managed broker is spoken to in plain MQTT"));
 }
 
 TEST_F(LoadConfig, RefusesASupabaseUrlWithoutASecret) {

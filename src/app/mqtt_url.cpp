@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "app/setting_parsers.hpp"
 #include "app/values.hpp"
 #include "base/http_message.hpp"
 #include "base/utf8.hpp"
@@ -68,9 +69,11 @@ Result<MqttUrl, std::string> parse_mqtt_url(std::string_view text) {
   const auto protocol = scheme ? parse_broker_protocol(lower_case(*scheme)) : std::nullopt;
   if (!protocol) return failure(std::string("it must begin with mqtt://, mqtts://, ws:// or wss://"));
   url.protocol = *protocol;
-  if (text.find_first_of("?#") != text.npos) return failure(std::string("a query or fragment has no meaning in it"));
+  const bool websocket = url.protocol == BrokerProtocol::ws || url.protocol == BrokerProtocol::wss;
+  if (text.contains('#')) return failure(std::string("a fragment has no meaning in it"));
+  if (text.contains('?') && !websocket) return failure(std::string("a query has a meaning only in ws:// and wss://"));
 
-  const std::string_view authority = text.substr(0, text.find('/'));
+  const std::string_view authority = text.substr(0, text.find_first_of("/?"));
   const std::string_view path = text.substr(authority.size());
   std::string_view host_and_port = authority;
   if (const std::size_t at = authority.rfind('@'); at != authority.npos) {
@@ -85,9 +88,10 @@ Result<MqttUrl, std::string> parse_mqtt_url(std::string_view text) {
     url.password = *secret;
   }
   if (auto fault = read_host_and_port(host_and_port, url)) return failure(std::move(*fault));
-  const bool websocket = url.protocol == BrokerProtocol::ws || url.protocol == BrokerProtocol::wss;
   // One URL serves all four schemes, so a path is no error where nothing asks for one.
-  if (path.size() > 1 && websocket) url.path = path;
+  if (path.size() > 1 && websocket) url.path = path.starts_with('?') ? "/" + std::string(path) : std::string(path);
+  if (!url.path.empty() && !is_request_target(url.path))
+    return failure(std::string("the path and the query must be percent-encoded"));
   return url;
 }
 

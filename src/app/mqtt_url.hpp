@@ -17,14 +17,14 @@ struct MqttUrl {
   std::optional<std::uint16_t> port;
   std::string username;
   std::string password;
-  /// Empty: none given. Else it begins with a slash; only of `ws` and `wss`.
+  /// With the query. Empty: none given. Else it begins with a slash; only of `ws` and `wss`.
   std::string path;
 
   bool operator==(const MqttUrl&) const = default;
 };
 
-/// `scheme://[user[:password]@]host[:port][/path]`; user and password are percent-decoded, an IPv6 host loses its
-/// brackets. The fault never repeats the URL, because a password may stand in it.
+/// `scheme://[user[:password]@]host[:port][/path][?query]`; user and password are percent-decoded, an IPv6 host loses
+/// its brackets. The fault never repeats the URL, because a password may stand in it.
 [[nodiscard]] Result<MqttUrl, std::string> parse_mqtt_url(std::string_view text);
 
 /// `mqtt`, `mqtts`, `ws` or `wss`.

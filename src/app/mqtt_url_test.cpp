@@ -22,6 +22,14 @@ TEST(MqttUrl, HasUserPasswordPortAndPath) {
   EXPECT_EQ(parse_mqtt_url("mqtt://me@b:1/"), (MqttUrl{BrokerProtocol::mqtt, "b", 1, "me", "", ""}));
 }
 
+TEST(MqttUrl, KeepsThePathAndQueryOfAWebSocket) {
+  EXPECT_EQ(parse_mqtt_url("wss://b/mqtt?a=b%20c&d"),
+            (MqttUrl{BrokerProtocol::wss, "b", {}, "", "", "/mqtt?a=b%20c&d"}));
+  EXPECT_EQ(parse_mqtt_url("ws://u:p@b:81?a"), (MqttUrl{BrokerProtocol::ws, "b", 81, "u", "p", "/?a"}));
+  EXPECT_EQ(parse_mqtt_url("ws://b/"), (MqttUrl{BrokerProtocol::ws, "b", {}, "", "", ""}));
+  EXPECT_EQ(parse_mqtt_url("mqtts://b/path"), (MqttUrl{BrokerProtocol::mqtts, "b", {}, "", "", ""}));
+}
+
 TEST(MqttUrl, DecodesUserAndPassword) {
   EXPECT_EQ(parse_mqtt_url("mqtt://a%40b:p%3Aq:r@c"), (MqttUrl{BrokerProtocol::mqtt, "c", {}, "a@b", "p:q:r", ""}));
   EXPECT_EQ(parse_mqtt_url("mqtt://a:p@q@c"), (MqttUrl{BrokerProtocol::mqtt, "c", {}, "a", "p@q", ""}));
@@ -49,7 +57,11 @@ TEST(MqttUrl, RefusesTheMalformedWithoutRepeatingIt) {
                                "mqtt://u:hunter2%FF@b",
                                "mqtt://u:hunter2%00@b",
                                "mqtt://u:hunter2@",
-                               "ws://b/?hunter2",
+                               "mqtt://b/?hunter2",
+                               "mqtts://b?hunter2",
+                               "ws://u:hunter2?@b",
+                               "ws://b/hunter2 x",
+                               "ws://b/hunter2\xC3\xA4",
                                "ws://b/#hunter2",
                                "mqtt://[::1",
                                "mqtt://[hunter2]",

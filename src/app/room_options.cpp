@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <stdexcept>
 
+#include "app/config_rules.hpp"
 #include "app/embedded_client_bundle.hpp"
+#include "app/setting_parsers.hpp"
 #include "app/version.hpp"
 #include "gateway/message_event.hpp"
 #include "serving/clocks.hpp"
@@ -107,10 +110,24 @@ gateway::BridgeOptions bridge_options(const Config& config, WallTime now) {
   return options;
 }
 
+/// The files have been read before: what is wrong with them now has gone wrong in between.
 io::BrokerAddress broker_address(const Config& config, std::uint16_t port) {
-  return {.host = config.managed_broker() ? "127.0.0.1" : config.mqtt_host,
-          .port = port,
-          .connect_timeout = config.mqtt_connect_timeout};
+  io::BrokerAddress address{.host = config.managed_broker() ? "127.0.0.1" : config.mqtt_host,
+                            .port = port,
+                            .connect_timeout = config.mqtt_connect_timeout};
+  if (config.broker_tls()) {
+    auto tls = io::TlsContext::make(tls_options(config));
+    if (!tls) throw std::runtime_error(tls.error());
+    address.tls = *std::move(tls);
+  }
+  if (config.broker_websocket()) {
+    address.websocket.emplace().target = config.mqtt_ws_path;
+    if (!config.mqtt_ws_headers.empty()) address.websocket->fields = parse_ws_headers(config.mqtt_ws_headers).value();
+  }
+  address.has_credentials =
+      !config.mqtt_password.empty() ||
+      (address.websocket && (address.websocket->fields.size() > 0 || address.websocket->target.contains('?')));
+  return address;
 }
 
 gateway::Authenticator make_authenticator(const Config& config) {

@@ -6,6 +6,7 @@
 
 #include "app/mqtt_url.hpp"
 #include "app/values.hpp"
+#include "protocol/websocket/client_handshake.hpp"
 
 namespace famemely::app {
 namespace {
@@ -109,13 +110,61 @@ bool is_database_url(std::string_view text) {
   return false;
 }
 
+Result<std::vector<std::string>, std::string> parse_alpn(std::string_view text) {
+  constexpr std::size_t kNameMax = 255;  // RFC 7301 section 3.1
+  std::vector<std::string> names = split_list(text);
+  for (const std::string& name : names)
+    if (name.size() > kNameMax) return failure("\"" + name + "\" is longer than 255 bytes");
+  if (names.empty()) return failure(std::string());
+  return names;
+}
+
+bool is_request_target(std::string_view text) {
+  return text.starts_with('/') &&
+         std::ranges::all_of(text, [](char letter) { return letter > ' ' && letter <= '~' && letter != '#'; });
+}
+
+Result<HttpFields, std::string> parse_ws_headers(std::string_view text) {
+  constexpr std::size_t kBytesMax = 8192;
+  if (text.size() > kBytesMax) return failure(std::string("it is longer than 8192 bytes"));
+  HttpFields fields;
+  std::string item;
+  const auto add_item = [&]() -> std::optional<std::string> {
+    const std::string_view trimmed = trim(item);
+    const std::size_t colon = trimmed.find(':');
+    const std::string name(trim(trimmed.substr(0, colon)));
+    if (colon == trimmed.npos) return "every header needs a name, a colon and a value";
+    if (!websocket::may_be_added(name)) return "the header \"" + name + "\" can't be set";
+    fields.add(name, std::string(trim(trimmed.substr(colon + 1))));
+    item.clear();
+    return std::nullopt;
+  };
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '|' && text.substr(at + 1).starts_with('|')) {
+      item += text[at++];
+    } else if (text[at] == '|') {
+      if (auto fault = add_item()) return failure(std::move(*fault));
+    } else {
+      item += text[at];
+    }
+  }
+  if (auto fault = add_item()) return failure(std::move(*fault));
+  return fields;
+}
+
 std::string hide_password(std::string_view url) {
   const std::size_t mark = url.find("://");
   const std::size_t start = mark == url.npos ? 0 : mark + 3;
   const std::size_t at = url.rfind('@');
   const std::size_t colon = url.find(':', start);
-  if (at == url.npos || colon == url.npos || colon > at) return std::string(url);
-  return std::string(url.substr(0, colon)) + ":***" + std::string(url.substr(at));
+  const std::size_t question = url.find('?');
+  const bool user_before = at != url.npos && colon != url.npos && colon < at;
+  // An `@` behind a `?`: nobody can tell where the password ends and the query begins.
+  if (user_before && question < at) return std::string(url.substr(0, std::min(colon, question) + 1)) + "***";
+  std::string shown(url.substr(0, question));
+  if (question != url.npos) shown += "?***";
+  if (user_before) shown.replace(colon + 1, at - colon - 1, "***");
+  return shown;
 }
 
 }  // namespace famemely::app

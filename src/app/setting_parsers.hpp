@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/http_message.hpp"
 #include "base/result.hpp"
 
 namespace famemely::app {
@@ -24,7 +25,16 @@ namespace famemely::app {
 /// `FAMEMELY_DATABASE_URL`: `sqlite:PATH`, `sqlite::memory:`, `postgres://…`, `postgresql://…`.
 [[nodiscard]] bool is_database_url(std::string_view text);
 
-/// The URL with `***` in place of the password between `:` and `@`.
+/// `MQTT_TLS_ALPN`: names of protocols separated by commas.
+[[nodiscard]] Result<std::vector<std::string>, std::string> parse_alpn(std::string_view text);
+
+/// `MQTT_WS_PATH`: a path with or without a query, as it stands in a request (RFC 9112 section 3.2.1).
+[[nodiscard]] bool is_request_target(std::string_view text);
+
+/// `MQTT_WS_HEADERS`: `Name: value`, several separated by `|`; `||` is a bar in a value. The fault repeats no value.
+[[nodiscard]] Result<HttpFields, std::string> parse_ws_headers(std::string_view text);
+
+/// The URL with `***` in place of the password between `:` and `@`, and of a query, in which tokens may stand.
 [[nodiscard]] std::string hide_password(std::string_view url);
 
 }  // namespace famemely::app

@@ -67,6 +67,46 @@ TEST(HidePassword, HidesWhatStandsBeforeTheAt) {
   EXPECT_EQ(hide_password("u:secret@h"), "u:***@h");
   EXPECT_EQ(hide_password("postgres://u@h:5432/d"), "postgres://u@h:5432/d");
   EXPECT_EQ(hide_password("sqlite:famemely.db"), "sqlite:famemely.db");
+  EXPECT_EQ(hide_password("wss://u:secret@h/mqtt?token=x"), "wss://u:***@h/mqtt?***");
+  EXPECT_EQ(hide_password("/mqtt?token=x"), "/mqtt?***");
+  EXPECT_EQ(hide_password("wss://h:8884/mqtt?token=a@b"), "wss://h:***");
+  EXPECT_EQ(hide_password("ws://h/mqtt?token=a:b@c"), "ws://h/mqtt?***");
+}
+
+std::string headers(std::string_view text) {
+  const auto fields = parse_ws_headers(text);
+  if (!fields) return "fault: " + fields.error();
+  std::string out;
+  for (const auto& [name, value] : *fields) out.append(name).append("=").append(value).append(";");
+  return out;
+}
+
+TEST(WsHeaders, AreNamesAndValuesBetweenBars) {
+  EXPECT_EQ(headers("Authorization: Bearer a:b"), "Authorization=Bearer a:b;");
+  EXPECT_EQ(headers(" X-A:1|X-B :  2 3 "), "X-A=1;X-B=2 3;");
+  EXPECT_EQ(headers("X-A: a||b||||c | X-B: "), "X-A=a|b||c;X-B=;");
+}
+
+TEST(WsHeaders, RefuseTheHandshakesOwnAndTheMalformed) {
+  EXPECT_EQ(headers("Host: x"), "fault: the header \"Host\" can't be set");
+  EXPECT_EQ(headers("X-A: 1 | sec-websocket-protocol: x"), "fault: the header \"sec-websocket-protocol\" can't be set");
+  EXPECT_EQ(headers("X A: 1"), "fault: the header \"X A\" can't be set");
+  EXPECT_EQ(headers(": hunter2"), "fault: the header \"\" can't be set");
+  EXPECT_EQ(headers("hunter2"), "fault: every header needs a name, a colon and a value");
+  EXPECT_EQ(headers("X-A: 1 |"), "fault: every header needs a name, a colon and a value");
+  EXPECT_EQ(headers("X-A: " + std::string(8192, 'x')), "fault: it is longer than 8192 bytes");
+}
+
+TEST(RequestTarget, IsAPathAndAQuery) {
+  for (std::string_view good : {"/", "/mqtt", "/a/b?c=d&e=%20", "/?x"}) EXPECT_TRUE(is_request_target(good)) << good;
+  for (std::string_view bad : {"", "mqtt", "?x", "/a b", "/a#b", "/\xC3\xA4", "/a\r"})
+    EXPECT_FALSE(is_request_target(bad)) << bad;
+}
+
+TEST(Alpn, IsAListOfNames) {
+  EXPECT_EQ(parse_alpn("mqtt, x-amzn-mqtt-ca"), (std::vector<std::string>{"mqtt", "x-amzn-mqtt-ca"}));
+  EXPECT_FALSE(parse_alpn(","));
+  EXPECT_FALSE(parse_alpn(std::string(256, 'x')));
 }
 
 }  // namespace

@@ -21,8 +21,6 @@ constexpr std::size_t kGigabyte = 1000 * kMegabyte;
 /// The largest packet that MQTT can say the length of (MQTT 5 section 1.5.5), in round numbers.
 constexpr std::size_t kPayloadMax = 256 * kMegabyte;
 
-constexpr const char* kNoBrokerTls =
-    "TLS and WebSocket connections to the broker are not available in this version; use MQTT_PROTOCOL=mqtt";
 constexpr const char* kNoJwks =
     "JWKS verification is not available in this version; leave it unset and set SUPABASE_JWT_SECRET";
 constexpr const char* kNoLimit = "this limit is not available in this version; leave it unset, or off";
@@ -131,6 +129,38 @@ Setting mqtt_url() {
   return setting;
 }
 
+Setting tls_alpn() {
+  Setting setting =
+      list_setting("MQTT_TLS_ALPN", &Config::mqtt_tls_alpn, "names of protocols separated by commas, such as mqtt",
+                   "Protocols to offer to the broker in the TLS handshake (ALPN), for brokers that share a port with "
+                   "other services: `mqtt` is the registered name, AWS IoT Core wants `x-amzn-mqtt-ca`.",
+                   parse_alpn);
+  setting.fallback_words = "none are offered";
+  return setting;
+}
+
+Setting ws_path() {
+  Setting setting = checked_text(
+      "MQTT_WS_PATH", &Config::mqtt_ws_path, "a path that begins with /, with or without a query, percent-encoded",
+      "Path of the broker's WebSocket, and query, for the protocols ws and wss.", is_request_target);
+  setting.secrecy = Secrecy::password_inside;
+  return setting;
+}
+
+Setting ws_headers() {
+  Setting setting = secret(
+      text_setting("MQTT_WS_HEADERS", &Config::mqtt_ws_headers,
+                   "Header fields for the request that opens the broker's WebSocket, for the protocols ws and wss: "
+                   "`Authorization: Bearer abc | X-Tenant: 7`. A `|` inside a value is written `||`."));
+  setting.allowed = "`Name: value`, several separated by |; none of the WebSocket handshake's own";
+  setting.set = [](Config& config, std::string_view text) -> Answer {
+    if (auto headers = parse_ws_headers(text); !headers) return headers.error();
+    config.mqtt_ws_headers = text;
+    return std::nullopt;
+  };
+  return setting;
+}
+
 bool is_topic(std::string_view text) {
   constexpr std::size_t kTopicMax = 65535;  // MQTT 5 section 4.7.3
   return text.size() <= kTopicMax && text.find_first_of("+#") == text.npos;
@@ -143,15 +173,14 @@ std::vector<Setting> broker_settings() {
                    "Host of the broker. `managed` runs a mosquitto of our own as a child process on loopback.",
                    is_host),
       mqtt_port(),
-      unavailable(with_default(choice_setting<BrokerProtocol>("MQTT_PROTOCOL", &Config::mqtt_protocol,
-                                                              {{"mqtt", BrokerProtocol::mqtt},
-                                                               {"mqtts", BrokerProtocol::mqtts},
-                                                               {"ws", BrokerProtocol::ws},
-                                                               {"wss", BrokerProtocol::wss}},
-                                                              "How to talk to the broker: plain, over TLS, over "
-                                                              "WebSocket, over WebSocket and TLS."),
-                               "mqtt"),
-                  kNoBrokerTls),
+      with_default(choice_setting<BrokerProtocol>("MQTT_PROTOCOL", &Config::mqtt_protocol,
+                                                  {{"mqtt", BrokerProtocol::mqtt},
+                                                   {"mqtts", BrokerProtocol::mqtts},
+                                                   {"ws", BrokerProtocol::ws},
+                                                   {"wss", BrokerProtocol::wss}},
+                                                  "How to talk to the broker: plain, over TLS, over "
+                                                  "WebSocket, over WebSocket and TLS."),
+                   "mqtt"),
       text_setting("MQTT_USERNAME", &Config::mqtt_username, "User name at the broker."),
       secret(text_setting("MQTT_PASSWORD", &Config::mqtt_password, "Password at the broker.")),
       mqtt_url(),
@@ -164,21 +193,19 @@ std::vector<Setting> broker_settings() {
                                       "Client id at the broker. No two clients of a broker may share one."),
                          "`famemely_<unix ms>`, new at each start"),
       with_default_words(text_setting("NODE_ID", &Config::node_id, "Names this process among several."), "host name"),
-      unavailable(file_setting("MQTT_CA_FILE", &Config::mqtt_ca_file,
-                               "PEM file of the authorities that may sign the broker's certificate."),
-                  kNoBrokerTls),
-      unavailable(file_setting("MQTT_CERT_FILE", &Config::mqtt_cert_file, "PEM file of our certificate."),
-                  kNoBrokerTls),
-      unavailable(file_setting("MQTT_KEY_FILE", &Config::mqtt_key_file, "PEM file of our certificate's key."),
-                  kNoBrokerTls),
-      unavailable(toggle_setting("MQTT_TLS_INSECURE", &Config::mqtt_tls_insecure,
-                                 "Do not verify the broker's certificate and host name."),
-                  kNoBrokerTls),
-      unavailable(with_default(checked_text("MQTT_WS_PATH", &Config::mqtt_ws_path, "a path that begins with /",
-                                            "Path of the broker's WebSocket, for the protocols ws and wss.",
-                                            [](std::string_view text) { return text.starts_with('/'); }),
-                               "/mqtt"),
-                  kNoBrokerTls),
+      with_default_words(
+          file_setting("MQTT_CA_FILE", &Config::mqtt_ca_file,
+                       "PEM file of the authorities that may sign the broker's certificate, in place of the system's."),
+          "the system's authorities"),
+      file_setting("MQTT_CERT_FILE", &Config::mqtt_cert_file,
+                   "PEM file of our certificate, and of those between it and its authority."),
+      file_setting("MQTT_KEY_FILE", &Config::mqtt_key_file, "PEM file of our certificate's key, without a password."),
+      toggle_setting("MQTT_TLS_INSECURE", &Config::mqtt_tls_insecure,
+                     "Do not verify the broker's certificate and host name: whoever is on the way can read and change "
+                     "everything. Logged as a warning at each start."),
+      tls_alpn(),
+      with_default(ws_path(), "/mqtt"),
+      ws_headers(),
       with_default_words(
           checked_text("MQTT_FENCE_TOPIC", &Config::mqtt_fence_topic, "a topic without + and #",
                        "The gateway's own topic, on which it publishes to itself; clients have no rights "

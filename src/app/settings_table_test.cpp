@@ -43,7 +43,9 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "MQTT_CERT_FILE",
                                 "MQTT_KEY_FILE",
                                 "MQTT_TLS_INSECURE",
+                                "MQTT_TLS_ALPN",
                                 "MQTT_WS_PATH",
+                                "MQTT_WS_HEADERS",
                                 "MQTT_FENCE_TOPIC",
                                 "MQTT_SUBSCRIBE_BATCH",
                                 "MQTT_KEEPALIVE",
@@ -89,7 +91,7 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "METRICS_PORT",
                                 "SHUTDOWN_TIMEOUT"})
     EXPECT_NE(find_setting(name), nullptr) << name;
-  EXPECT_EQ(settings().size(), 58U);
+  EXPECT_EQ(settings().size(), 60U);
 }
 
 TEST(SettingsTable, TakesItsOwnDefaultsAndWritesThemBack) {
@@ -133,6 +135,9 @@ TEST(SettingsTable, WritesBackWhatItReads) {
                                                         {"MQTT_PROTOCOL", "wss"},
                                                         {"MQTT_VERSION", "3.1.1"},
                                                         {"MQTT_TLS_INSECURE", "true"},
+                                                        {"MQTT_TLS_ALPN", "mqtt,x"},
+                                                        {"MQTT_WS_PATH", "/a?b"},
+                                                        {"MQTT_WS_HEADERS", "X-A: 1 | X-B: 2"},
                                                         {"MQTT_KEEPALIVE", "90s"},
                                                         {"HOST", "127.0.0.1,::1"},
                                                         {"PORT", "0"},
@@ -164,6 +169,9 @@ TEST(SettingsTable, RefusesValuesOutOfBounds) {
                                                         {"MQTT_VERSION", "3.1"},
                                                         {"MQTT_TLS_INSECURE", "maybe"},
                                                         {"MQTT_WS_PATH", "mqtt"},
+                                                        {"MQTT_WS_PATH", "/a b"},
+                                                        {"MQTT_WS_HEADERS", "Host: x"},
+                                                        {"MQTT_TLS_ALPN", ","},
                                                         {"MQTT_FENCE_TOPIC", "a/#"},
                                                         {"MQTT_FENCE_TOPIC", "a/+"},
                                                         {"MQTT_SUBSCRIBE_BATCH", "0"},
@@ -221,6 +229,8 @@ TEST(SettingsTable, NamesFlagsAndYamlKeysAfterTheVariable) {
 
 TEST(SettingsTable, ShowsNoSecrets) {
   EXPECT_EQ(shown(*find_setting("MQTT_PASSWORD"), "hunter2"), "***");
+  EXPECT_EQ(shown(*find_setting("MQTT_WS_HEADERS"), "Authorization: hunter2"), "***");
+  EXPECT_EQ(shown(*find_setting("MQTT_WS_PATH"), "/mqtt?hunter2"), "/mqtt?***");
   EXPECT_EQ(shown(*find_setting("SUPABASE_JWT_SECRET"), "hunter2"), "***");
   EXPECT_EQ(shown(*find_setting("METRICS_TOKEN"), "hunter2"), "***");
   EXPECT_EQ(shown(*find_setting("MQTT_URL"), "mqtt://u:hunter2@h"), "mqtt://u:***@h");

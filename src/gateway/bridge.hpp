@@ -1,8 +1,8 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,12 +13,11 @@
 #include "base/instant.hpp"
 #include "base/logger.hpp"
 #include "base/random_source.hpp"
-#include "gateway/broker_channel.hpp"
 #include "gateway/fence_rounds.hpp"
 #include "gateway/kept_session.hpp"
+#include "gateway/lane.hpp"
 #include "gateway/message_event.hpp"
 #include "gateway/ports.hpp"
-#include "gateway/reconnect_policy.hpp"
 #include "gateway/retained_fetcher.hpp"
 #include "gateway/upstream_filters.hpp"
 #include "gateway/user_subscriptions.hpp"
@@ -54,12 +53,11 @@ struct BridgeCounters {
 };
 
 /// The bridge between the MQTT sessions and the workers, without I/O: who holds what upstream, which message goes to
-/// whom and in which form, who waits for which answer, and when to connect again. It is the channel of the live session
-/// itself.
+/// whom and in which form, who waits for which answer.
 ///
 /// The caller (the link) opens and closes a transport for each of the `channels` as their wishes say, writes their
 /// outputs, and hands `events_for` to each worker; after any call to any of them it calls `settle` and looks at all.
-class Bridge final : public BrokerChannel {
+class Bridge final {
  public:
   /// A publish that the broker has not acknowledged by then is answered 504; the session still completes it.
   static constexpr std::chrono::seconds kPublishTimeout{30};
@@ -67,6 +65,9 @@ class Bridge final : public BrokerChannel {
   static constexpr std::size_t kOutputBytesMax = 16'000'000;
   /// Bytes waiting for one worker; past it QoS 0 messages for it are dropped.
   static constexpr std::size_t kBacklogBytesMax = 32'000'000;
+  /// SUBSCRIBE and UNSUBSCRIBE packets that wait for their answer on one lane: what comes after them waits here, so
+  /// that a hundred thousand filters leave room for messages.
+  static constexpr std::size_t kRequestsInFlightMax = 1'000;
 
   Bridge(const BridgeOptions& options, RandomSource& random, Logger& logger);
 
@@ -74,12 +75,8 @@ class Bridge final : public BrokerChannel {
   void start(Now now);
   void on_commands(std::vector<LinkCommand>& commands, Now now);
 
-  /// The live session's channel first.
-  [[nodiscard]] std::array<BrokerChannel*, 2> channels() { return {this, &fetcher_}; }
-  void on_transport_open(Now now) override;
-  void on_bytes(std::string_view bytes, Now now) override;
-  void on_transport_closed(const std::string& why, Now now) override;
-  void on_written(std::size_t bytes, Now now) override;
+  /// The first lane's and the retained fetcher's first; others may be added by any call, and stay.
+  [[nodiscard]] const std::vector<BrokerChannel*>& channels() const { return channels_; }
   void settle(Now now) { absorb(now); }
   void on_timer(Now now);
   [[nodiscard]] Instant next_deadline() const;
@@ -93,6 +90,8 @@ class Bridge final : public BrokerChannel {
   [[nodiscard]] const BridgeCounters& counters() const { return counters_; }
 
  private:
+  friend class Lane;
+
   static constexpr std::string_view kNotConnected = "MQTT client is not connected";
 
   struct WorkerQueue {
@@ -103,13 +102,17 @@ class Bridge final : public BrokerChannel {
     WorkerIndex worker;
     RequestId request;
   };
+  struct Acknowledgement {
+    LaneIndex lane;
+    mqtt::AcknowledgementHandle handle;
+  };
   /// A received message that some workers have not taken yet.
   struct Unacknowledged {
-    mqtt::AcknowledgementHandle handle;
+    Acknowledgement acknowledgement;
     WorkerSet workers;
   };
   struct Unwritten {
-    std::uint64_t position;  // in all the bytes ever put out
+    std::uint64_t position;  // in all the bytes that the first lane has ever put out
     Asker asker;
   };
   struct PublishDeadline {
@@ -132,15 +135,30 @@ class Bridge final : public BrokerChannel {
   void absorb(Now now);
   void act(Now now);
   void queue_filter_events(Now now);
-  void handle(const mqtt::SessionEvent& event, Now now);
-  void on_connected(const mqtt::Connected& connected, Now now);
-  void on_connection_over(const std::string& reason, bool retry_at_once, Now now);
-  void on_message(const mqtt::MessageReceived& message, Now now);
-  void deliver(const mqtt::MessageReceived& message, UpstreamFilters::Match& match, Now now);
+  void handle(Lane& lane, const mqtt::SessionEvent& event, Now now);
+  void on_connected(Lane& lane, const mqtt::Connected& connected, Now now);
+  void on_connection_over(Lane& lane, const std::string& said, bool retry_at_once, Now now);
+  void on_message(Lane& lane, const mqtt::MessageReceived& message, Now now);
+  void deliver(Lane& lane, const mqtt::MessageReceived& message, UpstreamFilters::Match& match, Now now);
   void on_publish_completed(const mqtt::PublishCompleted& completed, Now now);
-  void on_subscribe_completed(const mqtt::SubscribeCompleted& completed, Now now);
-  void on_unsubscribe_completed(const mqtt::UnsubscribeCompleted& completed);
-  [[nodiscard]] bool leads(const mqtt::MessageReceived& message, std::uint32_t leader) const;
+  void on_written(Lane& lane);
+  [[nodiscard]] bool leads(const Lane& lane, const mqtt::MessageReceived& message,
+                           const UpstreamFilters::Match& match) const;
+
+  // Lanes, and what is asked of the broker on them (bridge_lanes.cpp).
+  void add_lane();
+  void open_wanted_lanes(Now now);
+  void join_lanes();
+  void stop_lane(Lane& lane, Now now);
+  [[nodiscard]] Lane& first() { return *lanes_.front(); }
+  [[nodiscard]] bool all_lanes_are_up() const;
+  void update_status(Now now);
+  void send_upstream(Now now);
+  void send_requests(Lane& lane, Now now);
+  void send_subscribe(Lane& lane, const std::vector<FilterId>& ids, Now now);
+  void send_unsubscribe(Lane& lane, const mqtt::TopicFilter& filter, Now now);
+  void on_subscribe_completed(Lane& lane, const mqtt::SubscribeCompleted& completed, Now now);
+  void on_unsubscribe_completed(Lane& lane, const mqtt::UnsubscribeCompleted& completed);
 
   // What the workers want (bridge_commands.cpp).
   void handle(LinkCommand& command, Now now);
@@ -155,13 +173,9 @@ class Bridge final : public BrokerChannel {
   void keep_for_recovery(const Delivery& delivery, Now now);
   void forget_gone_filters();
 
-  // What is wanted of the broker.
-  void send_upstream(Now now);
-  void send_subscribe(const std::vector<FilterId>& ids, Now now);
-  void send_unsubscribe(const mqtt::TopicFilter& filter, Now now);
-
   // Rounds of fences, and what rides on them (bridge_fences.cpp).
   void turn_rounds(Now now);
+  void finish_round();
   void send_fences(Now now);
   void hand_over_retained(std::vector<RetainedFetcher::Portion>& portions);
   void hand_over_retained(RetainedFetcher::Portion& portion);
@@ -169,14 +183,13 @@ class Bridge final : public BrokerChannel {
   void answer(const Asker& asker, std::optional<Error> error);
   void queue(std::size_t worker, WorkerEvent event);
   void tell_status();
-  void schedule_open(Duration delay, Now now);
   std::string_view timestamp(WallTime time);
 
   BridgeOptions options_;
   RandomSource& random_;
   Logger& logger_;
-  mqtt::Session session_;
-  ReconnectPolicy reconnect_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<BrokerChannel*> channels_;
   UpstreamFilters filters_;
   UserSubscriptions users_;
   FenceRounds fences_;
@@ -193,8 +206,6 @@ class Bridge final : public BrokerChannel {
   LinkStatus status_;
   BridgeCounters counters_;
 
-  std::uint64_t put_out_ = 0;  // bytes ever put into `output_`
-  std::uint64_t written_ = 0;
   std::deque<Unwritten> unwritten_;  // QoS 0 publishes
 
   mqtt::Token last_token_ = 0;
@@ -202,17 +213,14 @@ class Bridge final : public BrokerChannel {
   std::deque<PublishDeadline> publish_deadlines_;
   std::unordered_map<mqtt::Token, std::vector<FilterId>> subscribes_;
   std::unordered_map<mqtt::Token, mqtt::TopicFilter> unsubscribes_;
-  mqtt::Token fence_subscribe_ = 0;
+  std::unordered_set<mqtt::Token> fence_subscribes_;
   std::unordered_set<mqtt::Token> fence_publishes_;  // of QoS 1
 
   std::vector<WorkerQueue> workers_;
   std::deque<Unacknowledged> unacknowledged_;
-  std::vector<mqtt::AcknowledgementHandle> for_nobody_;  // to be acknowledged after the events are handled
+  std::vector<Acknowledgement> for_nobody_;  // to be acknowledged after the events are handled
 
-  mqtt::Effects effects_;
   std::vector<mqtt::SessionEvent> events_;  // scratch of `absorb`
-  Instant open_at_ = kNever;
-  bool attempting_ = false;  // a transport is wished for, opening, or open
   bool stopped_ = false;
   bool dropping_told_ = false;
   std::optional<WallTime> timestamp_of_;

@@ -18,23 +18,22 @@ void Bridge::on_commands(std::vector<LinkCommand>& commands, Now now) {
 }
 
 void Bridge::handle(LinkCommand& command, Now now) {
-  const bool connected = session_.connected();
   if (auto* to_publish = std::get_if<PublishCommand>(&command))
     publish(*to_publish, now);
   else if (const auto* to_subscribe = std::get_if<SubscribeCommand>(&command))
-    filters_.ask(*to_subscribe, now.instant + UpstreamFilters::kAskTimeout, connected);
+    filters_.ask(*to_subscribe, now.instant + UpstreamFilters::kAskTimeout);
   else if (const auto* to_release = std::get_if<ReleaseCommand>(&command))
-    filters_.release(*to_release, connected);
+    filters_.release(*to_release);
   else if (const auto* to_fetch = std::get_if<RetainedCommand>(&command))
     fetch_retained(*to_fetch);
   else if (auto* again = std::get_if<RetainedAgainCommand>(&command))
     fetcher_.want_again(std::move(again->overtaken), {{again->worker, again->request, again->joined_at}});
   else if (const auto* user_subscribe = std::get_if<UserSubscribeCommand>(&command))
-    users_.subscribe(*user_subscribe, now.instant, connected);
+    users_.subscribe(*user_subscribe, now.instant);
   else if (const auto* user_unsubscribe = std::get_if<UserUnsubscribeCommand>(&command))
     users_.unsubscribe(*user_unsubscribe);
   else if (const auto* presence = std::get_if<UserPresenceCommand>(&command))
-    users_.on_presence(*presence, connected);
+    users_.on_presence(*presence);
   else if (auto* survey = std::get_if<SurveyCommand>(&command))
     begin_survey(*survey);
   else if (auto* reply = std::get_if<SurveyReply>(&command))
@@ -56,26 +55,27 @@ void Bridge::handle(LinkCommand& command, Now now) {
 void Bridge::publish(PublishCommand& command, Now now) {
   const Asker asker{command.worker, command.request};
   OutgoingMessage& message = command.message;
-  if (!session_.connected()) return answer(asker, Error{ErrorCode::unavailable, std::string(kNotConnected)});
-  if (put_out_ - written_ > kOutputBytesMax)
+  mqtt::Session& session = first().session();
+  if (!session.connected()) return answer(asker, Error{ErrorCode::unavailable, std::string(kNotConnected)});
+  if (first().put_out() - first().written() > kOutputBytesMax)
     return answer(asker, Error{ErrorCode::unavailable, "The gateway is overloaded"});
-  if (session_.version() == mqtt::ProtocolVersion::v3_1_1) {
+  if (session.version() == mqtt::ProtocolVersion::v3_1_1) {
     if (message.properties_asked)
       return answer(asker, Error{ErrorCode::bad_request, "properties need MQTT 5, and the broker speaks 3.1.1"});
     message.properties = {};
   }
   const mqtt::Token token = ++last_token_;
   const std::uint8_t qos = message.qos;
-  auto accepted = session_.publish({.token = token,
-                                    .topic = std::move(message.topic),
-                                    .payload = std::move(message.payload),
-                                    .qos = qos,
-                                    .retain = message.retain,
-                                    .properties = std::move(message.properties)},
-                                   now.instant, effects_);
+  auto accepted = session.publish({.token = token,
+                                   .topic = std::move(message.topic),
+                                   .payload = std::move(message.payload),
+                                   .qos = qos,
+                                   .retain = message.retain,
+                                   .properties = std::move(message.properties)},
+                                  now.instant, first().effects());
   if (!accepted) return answer(asker, std::move(accepted.error()));
   if (qos == 0) {
-    unwritten_.push_back({put_out_ + effects_.output.size(), asker});
+    unwritten_.push_back({first().put_out(), asker});
   } else {
     publishes_.emplace(token, asker);
     publish_deadlines_.push_back({now.instant + kPublishTimeout, token});
@@ -85,7 +85,7 @@ void Bridge::publish(PublishCommand& command, Now now) {
 // --- retained messages ---
 
 void Bridge::fetch_retained(const RetainedCommand& command) {
-  if (filters_.contains(command.filter) && (!session_.connected() || session_.broker().retain))
+  if (filters_.contains(command.filter) && (!first().session().connected() || first().session().broker().retain))
     return fetcher_.want(filters_.filter(command.filter), {command.worker, command.request, command.joined_at});
   queue(command.worker, RetainedMessages{{command.request}, std::make_shared<const RetainedList>(), false});
 }

@@ -10,21 +10,13 @@
 namespace famemely::gateway {
 
 void Bridge::turn_rounds(Now now) {
-  if (fences_.take_abandoned()) {
-    filters_.abandon_round();
-    awaiting_round_.insert(awaiting_round_.begin(), std::make_move_iterator(riding_.begin()),
-                           std::make_move_iterator(riding_.end()));
-    riding_.clear();
-  }
-  if (fences_.take_finished()) {
-    filters_.end_round();
-    hand_over_retained(riding_);
-  }
+  finish_round();
   auto& fetched = fetcher_.fetched();
   awaiting_round_.insert(awaiting_round_.end(), std::make_move_iterator(fetched.begin()),
                          std::make_move_iterator(fetched.end()));
   fetched.clear();
   if (!fences_.available()) {
+    filters_.cancel_round();
     // An older live message may come after what is handed over now: better than nothing at all.
     hand_over_retained(riding_);
     hand_over_retained(awaiting_round_);
@@ -39,23 +31,31 @@ void Bridge::turn_rounds(Now now) {
     fences_.skip();
 }
 
+void Bridge::finish_round() {
+  if (!fences_.take_finished()) return;
+  filters_.end_round();
+  hand_over_retained(riding_);
+}
+
 void Bridge::send_fences(Now now) {
-  if (const auto topic = fences_.take_subscribe()) {
+  for (const auto& lane : lanes_) {
+    const auto topic = fences_.take_subscribe(lane->index());
+    if (!topic) continue;
     mqtt::SubscribeCommand command{.token = ++last_token_, .entries = {}};
     command.entries.push_back({.filter = mqtt::TopicFilter::parse(*topic).value(), .qos = 1});
-    if (session_.subscribe(command, now.instant, effects_))
-      fence_subscribe_ = command.token;
+    if (lane->session().subscribe(command, now.instant, lane->effects()))
+      fence_subscribes_.insert(command.token);
     else
-      fences_.on_subscribed(false, now.instant);
+      fences_.on_subscribed(lane->index(), false, now.instant);
   }
   for (FenceRounds::Publish& fence : std::exchange(fences_.publishes(), {})) {
     const mqtt::Token token = ++last_token_;
     const std::uint8_t qos = fence.qos;
-    const auto accepted = session_.publish({.token = token,
-                                            .topic = mqtt::TopicName::parse(fence.topic).value(),
-                                            .payload = std::move(fence.payload),
-                                            .qos = qos},
-                                           now.instant, effects_);
+    const auto accepted = first().session().publish({.token = token,
+                                                     .topic = mqtt::TopicName::parse(fence.topic).value(),
+                                                     .payload = std::move(fence.payload),
+                                                     .qos = qos},
+                                                    now.instant, first().effects());
     if (!accepted)
       fences_.on_published(false, now.instant);
     else if (qos > 0)
@@ -70,7 +70,7 @@ void Bridge::hand_over_retained(std::vector<RetainedFetcher::Portion>& portions)
 /// A broker of version 3.1.1 does not say whether a live message is retained, so any overtakes. If it was another one,
 /// the topic is fetched once more: what comes then is newer than the live message, or the same.
 void Bridge::hand_over_retained(RetainedFetcher::Portion& portion) {
-  const bool is_5 = session_.version() == mqtt::ProtocolVersion::v5;
+  const bool is_5 = first().session().version() == mqtt::ProtocolVersion::v5;
   const auto earliest = std::ranges::min_element(portion.wishes, {}, &RetainedFetcher::Wish::joined_at);
   auto list = std::make_shared<RetainedList>();
   list->second_time = portion.second_time();

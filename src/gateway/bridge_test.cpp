@@ -19,30 +19,32 @@ class BridgeTest : public ::testing::Test {
  protected:
   BridgeTest() : bridge_({.session = {.client_id = "link"}, .workers = 2}, random_, logger_) { bridge_.start(now_); }
 
+  BrokerChannel& live() { return *bridge_.channels()[0]; }
+
   void connect() {
-    ASSERT_TRUE(bridge_.take_open_wish());
-    bridge_.on_transport_open(now_);
-    bridge_.output().clear();
+    ASSERT_TRUE(live().take_open_wish());
+    live().on_transport_open(now_);
+    live().output().clear();
     receive("\x20\x03\x00\x00\x00"s);
     clear_events();
   }
 
-  void receive(const std::string& packets) { bridge_.on_bytes(packets, now_); }
+  void receive(const std::string& packets) { live().on_bytes(packets, now_); }
 
   /// Sends the command, and grants what it asks of the broker; the packets of the broker are appended to the answer.
   std::string suback(WorkerIndex worker, RequestId request, std::string_view filter, std::uint8_t qos) {
-    bridge_.output().clear();
+    live().output().clear();
     std::vector<LinkCommand> commands;
     commands.push_back(SubscribeCommand{worker, request, *mqtt::TopicFilter::parse(filter), qos});
     bridge_.on_commands(commands, now_);
     std::string answers;
-    std::string_view sent = bridge_.output();
+    std::string_view sent = live().output();
     while (!sent.empty()) {  // each is shorter than 128 bytes
       EXPECT_EQ(sent[0], '\x82');
       answers += "\x90\x04"s + std::string(sent.substr(2, 2)) + "\x00"s + byte(qos);
       sent.remove_prefix(2 + static_cast<std::size_t>(sent[1]));
     }
-    bridge_.output().clear();
+    live().output().clear();
     return answers;
   }
 
@@ -124,21 +126,21 @@ TEST_F(BridgeTest, AcknowledgesOnceEveryWorkerHasTheMessage) {
   receive(suback(1, 2, "a", 1));
   clear_events();
   receive(message("a", "1", 1, 1));
-  EXPECT_EQ(bridge_.output(), "");
+  EXPECT_EQ(live().output(), "");
   bridge_.on_handed_over(0, now_);
-  EXPECT_EQ(bridge_.output(), "");
+  EXPECT_EQ(live().output(), "");
   bridge_.on_handed_over(1, now_);
-  EXPECT_EQ(bridge_.output().substr(0, 1), "\x40") << "PUBACK";
+  EXPECT_EQ(live().output().substr(0, 1), "\x40") << "PUBACK";
 }
 
 TEST_F(BridgeTest, AQos0PublishIsAnsweredOnceItIsWritten) {
   connect();
-  bridge_.on_written(0, now_);
+  live().on_written(0, now_);
   publish(7, 0);
   EXPECT_EQ(events(0), Texts{});
-  bridge_.on_written(bridge_.output().size() - 1, now_);
+  live().on_written(live().output().size() - 1, now_);
   EXPECT_EQ(events(0), Texts{}) << "not all of it";
-  bridge_.on_written(1'000'000, now_);
+  live().on_written(1'000'000, now_);
   EXPECT_EQ(events(0), Texts{"published 7"});
 }
 
@@ -163,11 +165,11 @@ TEST_F(BridgeTest, ALostConnectionIsToldAndTriedAgain) {
   connect();
   publish(7, 0);
   now_.instant += std::chrono::seconds(5);
-  bridge_.on_transport_closed("gone", now_);
+  live().on_transport_closed("gone", now_);
   EXPECT_EQ(events(0), (Texts{"published 7 503", "down"}));
-  EXPECT_TRUE(bridge_.take_open_wish()) << "at once after a connection that lasted";
-  bridge_.on_transport_closed("refused", now_);
-  EXPECT_FALSE(bridge_.take_open_wish());
+  EXPECT_TRUE(live().take_open_wish()) << "at once after a connection that lasted";
+  live().on_transport_closed("refused", now_);
+  EXPECT_FALSE(live().take_open_wish());
   EXPECT_LE(bridge_.next_deadline(), now_.instant + std::chrono::seconds(1));
 }
 
@@ -175,18 +177,18 @@ TEST_F(BridgeTest, AConnectionThatWeEndIsOneFailure) {
   connect();
   now_.instant += std::chrono::seconds(5);
   receive("\xF0\x00"s);  // AUTH, which was not asked for
-  EXPECT_TRUE(bridge_.take_close_wish());
-  bridge_.on_transport_closed("", now_);
+  EXPECT_TRUE(live().take_close_wish());
+  live().on_transport_closed("", now_);
   EXPECT_EQ(events(0), Texts{"down"});
-  EXPECT_TRUE(bridge_.take_open_wish()) << "at once after a connection that lasted";
+  EXPECT_TRUE(live().take_open_wish()) << "at once after a connection that lasted";
 }
 
 TEST_F(BridgeTest, AfterDisconnectNothingIsOpened) {
   connect();
   bridge_.disconnect(now_);
-  EXPECT_EQ(bridge_.output().substr(0, 1), "\xE0") << "DISCONNECT";
-  bridge_.on_transport_closed("", now_);
-  EXPECT_FALSE(bridge_.take_open_wish());
+  EXPECT_EQ(live().output().substr(0, 1), "\xE0") << "DISCONNECT";
+  live().on_transport_closed("", now_);
+  EXPECT_FALSE(live().take_open_wish());
 }
 
 TEST_F(BridgeTest, LetsEveryWorkerLookForASocketThatIsToGo) {

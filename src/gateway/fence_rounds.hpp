@@ -18,6 +18,9 @@ namespace famemely::gateway {
 /// message that the link publishes to a topic of its own, once in each stream. Where it comes back, everything that the
 /// broker had taken before it has come. One round is open at a time; who needs one rides on the next to begin.
 ///
+/// With several lanes a round goes through both streams of each. A lane that loses its session is out of the open
+/// round: nothing is on its way to it. It may hold filters again when the round has ended (`open`).
+///
 /// Where the broker refuses the topic, or the first fence does not come back, a second topic is tried; if that fails as
 /// well there are no fences until one comes back after all.
 class FenceRounds {
@@ -38,56 +41,77 @@ class FenceRounds {
   /// Somebody needs a round that begins after this call.
   void want() { wanted_ = true; }
   /// True if a round can begin now: the caller gathers who rides on it, then calls `begin`, or `skip` if nobody does.
-  [[nodiscard]] bool ready() const { return wanted_ && connected_ && !open_ && subscribed_ == Subscribed::held; }
+  [[nodiscard]] bool ready() const;
   void begin(Instant now);
   void skip() { wanted_ = false; }
 
-  [[nodiscard]] bool is_fence(std::string_view topic) const { return topic == topics_[0] || topic == topics_[1]; }
-  /// The stream whose fence this is, if it is the first one of the open round there.
-  [[nodiscard]] std::optional<Stream> on_message(std::string_view payload, std::uint8_t qos);
-  /// True once after the round's fences are back from both streams.
+  /// Also where a broker has put `/` for `.`, as RabbitMQ does.
+  [[nodiscard]] bool is_fence(std::string_view topic) const;
+  /// True if this is the first one of the open round in its stream of the lane.
+  bool on_message(LaneIndex lane, std::string_view payload, std::uint8_t qos);
+  /// True if the fence of the last round has come through, until its end is taken.
+  [[nodiscard]] bool passed(LaneIndex lane, Stream stream) const;
+  /// True while the place of a fence of QoS 0 is not known, because it went with a connection of this lane: another
+  /// lane may have had the same messages already.
+  [[nodiscard]] bool mutes_qos_0(LaneIndex lane) const;
+  [[nodiscard]] bool open() const { return open_; }
+  /// True once after the round's fences are back from all streams.
   [[nodiscard]] bool take_finished();
-  /// True once if the open round has been given up: who rode on it needs another.
-  [[nodiscard]] bool take_abandoned();
   /// False: who waits for a round waits in vain.
   [[nodiscard]] bool available() const { return available_; }
 
-  void on_connected(bool session_present, Instant now);
-  void on_disconnected() { connected_ = false; }
+  void on_connected(LaneIndex lane, bool session_present, Instant now);
+  void on_disconnected(LaneIndex lane);
+  /// The lane is not used any more.
+  void on_stopped(LaneIndex lane);
   /// The broker's answer to the SUBSCRIBE, or to a fence of QoS 1.
-  void on_subscribed(bool granted, Instant now);
+  void on_subscribed(LaneIndex lane, bool granted, Instant now);
   void on_published(bool taken, Instant now);
   /// The SUBSCRIBE went without an answer.
-  void on_subscribe_lost();
+  void on_subscribe_lost(LaneIndex lane);
   void on_timer(Instant now);
-  [[nodiscard]] Instant next_deadline() const { return connected_ ? deadline_ : kNever; }
+  [[nodiscard]] Instant next_deadline() const { return is_up() ? deadline_ : kNever; }
 
   /// The topic to subscribe to at QoS 1, if it is time to.
-  [[nodiscard]] std::optional<std::string> take_subscribe();
+  [[nodiscard]] std::optional<std::string> take_subscribe(LaneIndex lane);
   /// What to publish. The caller empties it.
   [[nodiscard]] std::vector<Publish>& publishes() { return publishes_; }
 
  private:
   enum class Subscribed : std::uint8_t { no, asked, held };
+  struct Lane {
+    bool in_use = false;
+    bool connected = false;
+    Subscribed subscribed = Subscribed::no;
+    std::array<bool, 2> passed{true, true};  // by stream; true too where no round is open
+    bool muted = false;
+  };
 
   [[nodiscard]] const std::string& topic() const { return topics_[choice_]; }
-  [[nodiscard]] bool passed(Stream stream) const { return passed_[static_cast<std::size_t>(stream)]; }
+  [[nodiscard]] Lane& lane(LaneIndex index);
+  /// The first lane, which publishes.
+  [[nodiscard]] bool is_up() const { return !lanes_.empty() && lanes_.front().connected; }
+  [[nodiscard]] std::size_t lanes_in_use() const;
+  [[nodiscard]] bool all_are_connected() const;
+  /// True if every lane that takes part has had the round's fence.
+  [[nodiscard]] bool has_passed(Stream stream) const;
+  void end_if_passed();
+  void on_session_lost(LaneIndex index);
+  void on_resumed(LaneIndex index);
   void send(std::uint8_t qos);
   void try_the_other_topic(std::string_view why, Instant now);
 
   std::array<std::string, 2> topics_;
+  std::array<std::string, 2> rewritten_;
   Logger& logger_;
   std::size_t choice_ = 0;
   bool proved_ = false;  // a fence has come back on the topic of choice
   bool available_ = true;
-  bool connected_ = false;
-  Subscribed subscribed_ = Subscribed::no;
+  std::vector<Lane> lanes_;
   bool wanted_ = false;
   bool open_ = false;
   bool finished_ = false;
-  bool abandoned_ = false;
   std::uint64_t round_ = 0;
-  std::array<bool, 2> passed_{};  // by stream
   Instant deadline_ = kNever;
   std::vector<Publish> publishes_;
 };

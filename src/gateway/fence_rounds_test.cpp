@@ -11,11 +11,11 @@ using Texts = std::vector<std::string>;
 
 class FenceRoundsTest : public ::testing::Test {
  protected:
-  FenceRoundsTest() { fences_.on_connected(false, now_); }
+  FenceRoundsTest() { fences_.on_connected(0, false, now_); }
 
   void begin() {
     fences_.want();
-    if (fences_.take_subscribe()) fences_.on_subscribed(true, now_);
+    if (fences_.take_subscribe(0)) fences_.on_subscribed(0, true, now_);
     ASSERT_TRUE(fences_.ready());
     fences_.begin(now_);
   }
@@ -37,43 +37,43 @@ class FenceRoundsTest : public ::testing::Test {
 };
 
 TEST_F(FenceRoundsTest, SubscribesWhenTheFirstRoundIsWanted) {
-  EXPECT_EQ(fences_.take_subscribe(), std::nullopt);
+  EXPECT_EQ(fences_.take_subscribe(0), std::nullopt);
   fences_.want();
-  EXPECT_EQ(fences_.take_subscribe(), "own");
+  EXPECT_EQ(fences_.take_subscribe(0), "own");
   EXPECT_FALSE(fences_.ready());
-  fences_.on_subscribed(true, now_);
+  fences_.on_subscribed(0, true, now_);
   EXPECT_TRUE(fences_.ready());
 }
 
 TEST_F(FenceRoundsTest, EndsWhenBothStreamsHaveBroughtTheirs) {
   begin();
   EXPECT_EQ(published(), (Texts{"own 1 0", "own 1 1"}));
-  EXPECT_EQ(fences_.on_message("1", 0), Stream::qos_0);
-  EXPECT_EQ(fences_.on_message("1", 0), std::nullopt) << "the first one counts";
+  EXPECT_TRUE(fences_.on_message(0, "1", 0));
+  EXPECT_FALSE(fences_.on_message(0, "1", 0)) << "the first one counts";
   EXPECT_FALSE(fences_.take_finished());
-  EXPECT_EQ(fences_.on_message("1", 1), Stream::qos_1_and_2);
+  EXPECT_TRUE(fences_.on_message(0, "1", 1));
   EXPECT_TRUE(fences_.take_finished());
   EXPECT_FALSE(fences_.take_finished());
 }
 
 TEST_F(FenceRoundsTest, AnotherRoundsFenceIsNone) {
   begin();
-  EXPECT_EQ(fences_.on_message("0", 0), std::nullopt);
-  EXPECT_EQ(fences_.on_message("2", 0), std::nullopt);
+  EXPECT_FALSE(fences_.on_message(0, "0", 0));
+  EXPECT_FALSE(fences_.on_message(0, "2", 0));
 }
 
 TEST_F(FenceRoundsTest, OneRoundIsOpenAtATime) {
   begin();
   fences_.want();
   EXPECT_FALSE(fences_.ready());
-  (void)fences_.on_message("1", 0);
-  (void)fences_.on_message("1", 1);
+  (void)fences_.on_message(0, "1", 0);
+  (void)fences_.on_message(0, "1", 1);
   EXPECT_TRUE(fences_.ready());
 }
 
 TEST_F(FenceRoundsTest, ALostFenceOfQos0IsSentAgain) {
   begin();
-  (void)fences_.on_message("1", 1);
+  (void)fences_.on_message(0, "1", 1);
   (void)published();
   wait(FenceRounds::kFirstFenceTimeout);
   EXPECT_EQ(published(), Texts{"own 1 0"});
@@ -83,8 +83,8 @@ TEST_F(FenceRoundsTest, TheOtherTopicIsTriedWhenTheFirstFenceStaysAway) {
   begin();
   (void)published();
   wait(FenceRounds::kFirstFenceTimeout);
-  EXPECT_EQ(fences_.take_subscribe(), "other");
-  fences_.on_subscribed(true, now_);
+  EXPECT_EQ(fences_.take_subscribe(0), "other");
+  fences_.on_subscribed(0, true, now_);
   EXPECT_EQ(published(), (Texts{"other 1 0", "other 1 1"}));
   EXPECT_TRUE(fences_.available());
   wait(FenceRounds::kFirstFenceTimeout);
@@ -94,60 +94,125 @@ TEST_F(FenceRoundsTest, TheOtherTopicIsTriedWhenTheFirstFenceStaysAway) {
 
 TEST_F(FenceRoundsTest, ARefusedTopicIsLeftAtOnce) {
   fences_.want();
-  EXPECT_EQ(fences_.take_subscribe(), "own");
-  fences_.on_subscribed(false, now_);
-  EXPECT_EQ(fences_.take_subscribe(), "other");
-  fences_.on_subscribed(false, now_);
+  EXPECT_EQ(fences_.take_subscribe(0), "own");
+  fences_.on_subscribed(0, false, now_);
+  EXPECT_EQ(fences_.take_subscribe(0), "other");
+  fences_.on_subscribed(0, false, now_);
   EXPECT_FALSE(fences_.available());
-  EXPECT_EQ(fences_.take_subscribe(), std::nullopt);
+  EXPECT_EQ(fences_.take_subscribe(0), std::nullopt);
 }
 
 TEST_F(FenceRoundsTest, AFenceThatComesAfterAllMakesThemAvailable) {
   begin();
   wait(FenceRounds::kFirstFenceTimeout);
-  (void)fences_.take_subscribe();
-  fences_.on_subscribed(true, now_);
+  (void)fences_.take_subscribe(0);
+  fences_.on_subscribed(0, true, now_);
   wait(FenceRounds::kFirstFenceTimeout);
   ASSERT_FALSE(fences_.available());
-  EXPECT_EQ(fences_.on_message("1", 0), Stream::qos_0);
+  EXPECT_TRUE(fences_.on_message(0, "1", 0));
   EXPECT_TRUE(fences_.available());
 }
 
-TEST_F(FenceRoundsTest, OnResumeARoundWithoutAnyFenceIsAbandoned) {
+TEST_F(FenceRoundsTest, OnResumeARoundWithoutAnyFenceSendsThatOfQos0Again) {
   begin();
-  fences_.on_disconnected();
-  fences_.on_connected(true, now_);
-  EXPECT_TRUE(fences_.take_abandoned());
-  fences_.want();
-  EXPECT_TRUE(fences_.ready()) << "the subscription is there still";
+  (void)published();
+  fences_.on_disconnected(0);
+  fences_.on_connected(0, true, now_);
+  EXPECT_EQ(published(), Texts{"own 1 0"}) << "the other one is the session's to send again";
+  EXPECT_TRUE(fences_.open());
 }
 
 TEST_F(FenceRoundsTest, OnResumeTheFenceOfQos1IsEnough) {
   begin();
-  (void)fences_.on_message("1", 1);
-  fences_.on_disconnected();
-  fences_.on_connected(true, now_);
+  (void)fences_.on_message(0, "1", 1);
+  fences_.on_disconnected(0);
+  fences_.on_connected(0, true, now_);
   EXPECT_TRUE(fences_.take_finished());
 }
 
 TEST_F(FenceRoundsTest, OnResumeTheFenceOfQos1IsWaitedFor) {
   begin();
-  (void)fences_.on_message("1", 0);
-  fences_.on_disconnected();
-  fences_.on_connected(true, now_);
+  (void)fences_.on_message(0, "1", 0);
+  fences_.on_disconnected(0);
+  fences_.on_connected(0, true, now_);
   EXPECT_FALSE(fences_.take_finished());
-  EXPECT_FALSE(fences_.take_abandoned());
-  (void)fences_.on_message("1", 1);
+  (void)fences_.on_message(0, "1", 1);
   EXPECT_TRUE(fences_.take_finished());
 }
 
-TEST_F(FenceRoundsTest, ALostSessionBeginsAnew) {
+TEST_F(FenceRoundsTest, ALostSessionEndsTheRound) {
   begin();
-  fences_.on_disconnected();
-  fences_.on_connected(false, now_);
-  EXPECT_TRUE(fences_.take_abandoned());
+  fences_.on_disconnected(0);
+  fences_.on_connected(0, false, now_);
+  EXPECT_TRUE(fences_.take_finished());
   fences_.want();
-  EXPECT_EQ(fences_.take_subscribe(), "own");
+  EXPECT_EQ(fences_.take_subscribe(0), "own");
+}
+
+TEST_F(FenceRoundsTest, KnowsTheFenceWhereDotsHaveBecomeSlashes) {
+  FenceRounds fences("a.b/fence", "other", logger_);
+  EXPECT_TRUE(fences.is_fence("a.b/fence"));
+  EXPECT_TRUE(fences.is_fence("a/b/fence"));
+  EXPECT_FALSE(fences.is_fence("a/b"));
+}
+
+/// Two lanes; the round is open.
+class TwoLanesTest : public FenceRoundsTest {
+ protected:
+  TwoLanesTest() {
+    fences_.on_connected(1, false, now_);
+    fences_.want();
+    for (const LaneIndex lane : std::vector<LaneIndex>{0, 1}) {
+      EXPECT_EQ(fences_.take_subscribe(lane), "own");
+      EXPECT_FALSE(fences_.ready());
+      fences_.on_subscribed(lane, true, now_);
+    }
+    EXPECT_TRUE(fences_.ready());
+    fences_.begin(now_);
+    (void)published();
+  }
+};
+
+TEST_F(TwoLanesTest, ARoundGoesThroughBoth) {
+  (void)fences_.on_message(0, "1", 0);
+  (void)fences_.on_message(0, "1", 1);
+  EXPECT_TRUE(fences_.passed(0, Stream::qos_0));
+  EXPECT_FALSE(fences_.passed(1, Stream::qos_0));
+  (void)fences_.on_message(1, "1", 0);
+  EXPECT_FALSE(fences_.take_finished());
+  (void)fences_.on_message(1, "1", 1);
+  EXPECT_TRUE(fences_.take_finished());
+}
+
+TEST_F(TwoLanesTest, ALaneThatIsResumedIsMuteAtQos0UntilAFenceComes) {
+  (void)fences_.on_message(0, "1", 0);
+  fences_.on_disconnected(1);
+  fences_.on_connected(1, true, now_);
+  EXPECT_TRUE(fences_.mutes_qos_0(1));
+  EXPECT_FALSE(fences_.mutes_qos_0(0));
+  (void)fences_.on_message(1, "1", 0);
+  EXPECT_FALSE(fences_.mutes_qos_0(1));
+  (void)fences_.on_message(0, "1", 1);
+  (void)fences_.on_message(1, "1", 1);
+  EXPECT_TRUE(fences_.take_finished());
+}
+
+TEST_F(TwoLanesTest, ALaneThatHasLostItsSessionIsOut) {
+  (void)fences_.on_message(0, "1", 0);
+  (void)fences_.on_message(0, "1", 1);
+  fences_.on_disconnected(1);
+  EXPECT_TRUE(fences_.open());
+  fences_.on_connected(1, false, now_);
+  EXPECT_TRUE(fences_.take_finished());
+}
+
+TEST_F(TwoLanesTest, ALaneThatComesLaterIsNotInTheOpenRound) {
+  fences_.on_connected(2, false, now_);
+  for (const LaneIndex lane : std::vector<LaneIndex>{0, 1})
+    for (const std::uint8_t qos : std::vector<std::uint8_t>{0, 1}) (void)fences_.on_message(lane, "1", qos);
+  EXPECT_TRUE(fences_.take_finished());
+  fences_.want();
+  EXPECT_FALSE(fences_.ready()) << "it is in the next one";
 }
 
 }  // namespace

@@ -203,17 +203,22 @@ void RetainedFetcher::handle(const mqtt::SessionEvent& event, Now now) {
           "retained messages not fetched",
           {{"reason", subscribed->reason_string.empty() ? "subscription refused" : subscribed->reason_string}});
   } else if (std::holds_alternative<mqtt::Connected>(event)) {
+    redirects_.on_accepted();
     reconnect_.on_success(now.instant);
     idle_at_ = now.instant + kIdleTimeout;
     logger_.debug("retained fetcher connected", {{"client_id", session_.client_id()}});
   } else if (const auto* failed = std::get_if<mqtt::ConnectFailed>(&event)) {
+    redirects_.note(failed->code, failed->server_reference, logger_);
     on_connection_over(failed->reason, failed->retry_at_once, now);
   } else if (const auto* gone = std::get_if<mqtt::Disconnected>(&event)) {
+    redirects_.note(gone->code, gone->server_reference, logger_);
     on_connection_over(gone->reason, false, now);
   }
 }
 
-void RetainedFetcher::on_connection_over(const std::string& reason, bool retry_at_once, Now now) {
+void RetainedFetcher::on_connection_over(const std::string& said, bool retry_at_once, Now now) {
+  const std::string reason = with_cause(said);
+  redirects_.on_over(retry_at_once);
   attempting_ = false;
   close_wish_ = true;
   to_unsubscribe_.clear();
@@ -236,7 +241,7 @@ void RetainedFetcher::on_connection_over(const std::string& reason, bool retry_a
 }
 
 void RetainedFetcher::on_transport_open(Now now) {
-  session_.on_transport_open(now.instant, effects_);
+  session_.on_transport_open(attempt_began(now), effects_);
   absorb(now);
 }
 

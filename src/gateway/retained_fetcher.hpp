@@ -98,7 +98,7 @@ class RetainedFetcher final : public BrokerChannel {
   void handle(const mqtt::SessionEvent& event, Now now);
   void on_message(const mqtt::MessageReceived& message, Now now);
   void add(Portion& portion, const mqtt::MessageReceived& message, Now now);
-  void on_connection_over(const std::string& reason, bool retry_at_once, Now now);
+  void on_connection_over(const std::string& said, bool retry_at_once, Now now);
   [[nodiscard]] std::vector<Portion> take_next();
   void begin(Now now, MessageSequence last_live);
   void finish(std::string_view why_incomplete);

@@ -19,12 +19,16 @@ WorkerSet bit(WorkerIndex worker) { return WorkerSet{1} << worker; }
 
 // --- asking and releasing ---
 
-FilterId UpstreamFilters::add(const mqtt::TopicFilter& filter) {
-  const FilterId id = ++last_id_;
-  filters_.emplace(id, Filter{.filter = filter, .number = next_number(), .waiters = {}, .last_grants = {}});
+std::optional<FilterId> UpstreamFilters::add(const mqtt::TopicFilter& filter) {
+  const FilterId id = last_id_ + 1;
+  const std::optional<LaneIndex> lane = free_lane(filter, id, Ghosts::avoid);
+  if (!lane) return std::nullopt;
+  last_id_ = id;
+  lanes_wanted_ = std::max<LaneIndex>(lanes_wanted_, *lane + 1);
+  filters_.emplace(id, Filter{.filter = filter, .lane = *lane, .waiters = {}, .last_grants = {}});
   by_text_.emplace(filter.text(), id);
   trie_.insert(filter, id);
-  to_unsubscribe_.erase(filter.text());
+  to_unsubscribe_.erase({*lane, filter.text()});
   changed();
   return id;
 }
@@ -53,12 +57,14 @@ Granted UpstreamFilters::hold(FilterId id, WorkerIndex worker, std::uint8_t qos)
   return grant(id, filters_.at(id), worker, qos);
 }
 
-void UpstreamFilters::ask(const SubscribeCommand& command, Instant deadline, bool connected) {
+void UpstreamFilters::ask(const SubscribeCommand& command, Instant deadline) {
   const auto known = by_text_.find(command.filter.text());
-  const FilterId id = known == by_text_.end() ? add(command.filter) : known->second;
+  const std::optional<FilterId> place = known == by_text_.end() ? add(command.filter) : known->second;
+  if (!place) return wait_for_lane(command, deadline);
+  const FilterId id = *place;
   Filter& filter = filters_.at(id);
   if (to_give_up_.erase(id)) filter.qos_needed = 0;
-  if (filter.in_round && filter.leads[0] && filter.leads[1]) {  // not too late to keep it
+  if (filter.in_round && !fence_seen_) {  // not too late to keep it
     filter.in_round = false;
     filter.qos_needed = 0;
     std::erase(round_, id);
@@ -71,28 +77,36 @@ void UpstreamFilters::ask(const SubscribeCommand& command, Instant deadline, boo
   }
   filter.waiters.push_back({command.worker, command.request, command.qos});
   if (deadline != kNever) deadlines_.emplace(deadline, Deadline{command.worker, command.request, id});
-  if (!filter.in_round) need(id, command.qos, connected);  // else end_round asks for it, under a new number
+  if (!filter.in_round) need(id, command.qos);  // else end_round asks for it, under a new number
 }
 
 /// Overlapping filters are held at one quality of service, the highest that any of them needs: the leader's copy serves
 /// the holders of all, and all copies come in one stream. Those that are there already are raised first: the SUBACK of
 /// the new one then says that they are.
-void UpstreamFilters::need(FilterId id, std::uint8_t qos, bool connected) {
+void UpstreamFilters::need(FilterId id, std::uint8_t qos) {
   Filter& filter = filters_.at(id);
   filter.qos_needed = std::max(filter.qos_needed, qos);
   std::uint8_t highest = std::max(filter.qos_needed, filter.qos_asked);
-  const std::vector<FilterId> others = overlapping(id);
+  std::vector<FilterId> others = overlapping(id);
   for (const FilterId other : others) highest = std::max(highest, filters_.at(other).qos_asked);
-  raise(others, highest, connected);
+  const auto is_lower = [&](FilterId each) {
+    return filters_.at(each).can_lead() && filters_.at(each).qos_asked < highest;
+  };
+  if (!round_.empty() && (is_lower(id) || std::ranges::any_of(others, is_lower))) {
+    // Copies of one message in two streams would not meet the fence at one place.
+    needs_after_round_.insert(id);
+    return;
+  }
+  raise(others, highest);
   if (filter.state == State::absent) {
     filter.qos_asked = std::max(filter.qos_asked, highest);
-    if (connected) subscribe(id, filter, connected);
+    subscribe(id, filter);
   } else {
-    raise({id}, highest, connected);
+    raise({id}, highest);
   }
 }
 
-void UpstreamFilters::raise(std::vector<FilterId> ids, std::uint8_t qos, bool connected) {
+void UpstreamFilters::raise(std::vector<FilterId> ids, std::uint8_t qos) {
   while (!ids.empty()) {
     const FilterId id = ids.back();
     ids.pop_back();
@@ -100,23 +114,35 @@ void UpstreamFilters::raise(std::vector<FilterId> ids, std::uint8_t qos, bool co
     // One that is asked for at this level or above has had its neighbours raised by then.
     if (filter.qos_asked >= qos) continue;
     filter.qos_asked = qos;
-    if (filter.can_lead()) subscribe(id, filter, connected);
+    if (filter.can_lead()) {
+      filter.raised = true;
+      subscribe(id, filter);
+    }
     for (const FilterId other : overlapping(id)) ids.push_back(other);
   }
 }
 
-void UpstreamFilters::subscribe(FilterId id, Filter& filter, bool connected) {
-  if (!connected) {
-    filter.state = State::absent;  // asked for on the next connection
+void UpstreamFilters::subscribe(FilterId id, Filter& filter) {
+  if (!is_up(filter.lane) || waits_for_older(id, filter)) {
+    filter.state = State::absent;  // asked for when the lane is up, and they are held
     return;
   }
+  if (!filter.sent && !filter.granted_before) filter.number = next_number();
   filter.state = State::asked;
   filter.sent = true;
+  ++filter.asks;
   changed();
-  actions_.upstream.emplace_back(Subscribe{id});
+  actions_.upstream.emplace_back(Subscribe{filter.lane, id});
 }
 
-void UpstreamFilters::release(const ReleaseCommand& command, bool connected) {
+void UpstreamFilters::unsubscribe(LaneIndex lane, const mqtt::TopicFilter& filter) {
+  if (is_up(lane))
+    actions_.upstream.emplace_back(Unsubscribe{lane, filter});
+  else
+    to_unsubscribe_.emplace(lane, filter.text());
+}
+
+void UpstreamFilters::release(const ReleaseCommand& command) {
   const auto found = filters_.find(command.filter);
   if (found == filters_.end()) return;
   Filter& filter = found->second;
@@ -124,34 +150,32 @@ void UpstreamFilters::release(const ReleaseCommand& command, bool connected) {
   if (command.worker < grants.size() && grants[command.worker] > command.seen) return;
   filter.workers &= ~bit(command.worker);
   changed();
-  drop_if_unwanted(command.filter, connected);
+  drop_if_unwanted(command.filter);
 }
 
-void UpstreamFilters::drop_if_unwanted(FilterId id, bool connected) {
+void UpstreamFilters::drop_if_unwanted(FilterId id) {
   const Filter& filter = filters_.at(id);
   if (filter.wanted() || filter.in_round) return;
   if (filter.can_lead() && others_need_its_lead(id))
     to_give_up_.insert(id);
   else
-    drop(id, connected);
+    drop(id);
 }
 
-/// Whoever took over from a leader now could see a message twice or miss it: copies of it are on their way.
+/// Whoever took over from a leader now could see a message twice or miss it: copies of it are on their way. Also those
+/// count that nobody wants at the moment, because somebody may join them again.
 bool UpstreamFilters::others_need_its_lead(FilterId id) const {
-  if (!numbered_) return false;
   const std::uint32_t number = filters_.at(id).number;
-  return std::ranges::any_of(overlapping(id), [&](FilterId other) {
-    const Filter& candidate = filters_.at(other);
-    return candidate.number > number && candidate.wanted();
-  });
+  return std::ranges::any_of(overlapping(id), [&](FilterId other) { return filters_.at(other).number > number; });
 }
 
-void UpstreamFilters::drop(FilterId id, bool connected) {
+void UpstreamFilters::drop(FilterId id) {
   const auto found = filters_.find(id);
   const mqtt::TopicFilter filter = found->second.filter;
+  const LaneIndex lane = found->second.lane;
   const bool at_broker = found->second.sent;
   std::vector<FilterId> others;
-  if (!to_give_up_.empty()) others = overlapping(id);
+  if (!to_give_up_.empty() || !numbered_) others = overlapping(id);
   filters_.erase(found);
   actions_.gone.push_back(id);
   by_text_.erase(filter.text());
@@ -160,14 +184,13 @@ void UpstreamFilters::drop(FilterId id, bool connected) {
   std::erase(round_, id);
   changed();
   if (at_broker) {
-    if (connected)
-      actions_.upstream.emplace_back(Unsubscribe{filter});
-    else
-      to_unsubscribe_.insert(filter.text());
+    unsubscribe(lane, filter);
+    if (!numbered_ && !others.empty()) leave_ghost(lane, filter);
   }
+  wake(others);
   // Those that stayed for this one's sake may go too.
   for (const FilterId other : others)
-    if (to_give_up_.contains(other) && !others_need_its_lead(other)) drop(other, connected);
+    if (to_give_up_.contains(other) && !others_need_its_lead(other)) drop(other);
 }
 
 std::vector<FilterId> UpstreamFilters::overlapping(FilterId id) const {
@@ -180,90 +203,112 @@ std::vector<FilterId> UpstreamFilters::overlapping(FilterId id) const {
 // --- rounds ---
 
 bool UpstreamFilters::begin_round() {
+  fence_seen_ = false;
   for (const FilterId id : std::set(to_give_up_)) {
     if (!to_give_up_.contains(id)) continue;  // went with another
     if (!others_need_its_lead(id)) {
-      drop(id, true);
+      drop(id);
       continue;
     }
-    // Filters that overlap each other are given up in different rounds.
-    const bool apart = std::ranges::none_of(
-        round_, [&](FilterId other) { return overlaps(filters_.at(other).filter, filters_.at(id).filter); });
-    if (!apart) continue;
+    // Filters that overlap each other are given up in different rounds, and not while one's quality changes.
+    const auto waits = [&](FilterId each) { return filters_.at(each).in_round || filters_.at(each).is_changing(); };
+    if (waits(id) || std::ranges::any_of(overlapping(id), waits)) continue;
     to_give_up_.erase(id);
     filters_.at(id).in_round = true;
     round_.push_back(id);
   }
-  return !round_.empty();
-}
-
-void UpstreamFilters::on_fence(Stream stream) {
-  for (const FilterId id : round_) filters_.at(id).leads[static_cast<std::size_t>(stream)] = false;
   if (!round_.empty()) changed();
+  bool ghosts = false;
+  for (auto& [id, ghost] : ghosts_) ghosts |= ghost.in_round = ghost.unsubscribed;
+  ghosts_may_go_ = false;
+  return !round_.empty() || ghosts;
 }
 
 void UpstreamFilters::end_round() {
+  erase_ghosts([](const Ghost& ghost) { return ghost.in_round; });
   for (const FilterId id : std::exchange(round_, {})) {
     Filter& filter = filters_.at(id);
-    std::vector<Waiter> waiters = std::exchange(filter.waiters, {});
+    const std::vector<Waiter> waiters = std::exchange(filter.waiters, {});
     const mqtt::TopicFilter text = filter.filter;
     filter.in_round = false;
-    drop(id, true);
-    if (waiters.empty()) continue;
-    const FilterId again = add(text);
-    std::uint8_t qos = 0;
-    for (const Waiter& waiter : waiters) qos = std::max(qos, waiter.qos);
-    for (auto& [due, deadline] : deadlines_)
-      if (deadline.filter == id) deadline.filter = again;
-    filters_.at(again).waiters = std::move(waiters);
-    need(again, qos, true);
+    drop(id);
+    for (const Waiter& waiter : waiters) {
+      lane_waiters_.push_back({waiter.worker, waiter.request, text, waiter.qos});
+      retarget(waiter.worker, waiter.request, kNoFilter);
+    }
   }
+  admit_lane_waiters();
+  meet_postponed_needs();
 }
 
-void UpstreamFilters::abandon_round() {
+void UpstreamFilters::cancel_round() {
+  if (fence_seen_ || round_.empty()) return;
   for (const FilterId id : std::exchange(round_, {})) {
-    Filter& filter = filters_.at(id);
-    filter.in_round = false;
-    filter.leads = {true, true};
-    if (!filter.wanted()) to_give_up_.insert(id);
+    filters_.at(id).in_round = false;
+    to_give_up_.insert(id);
   }
-  changed();
+  meet_postponed_needs();
+}
+
+void UpstreamFilters::meet_postponed_needs() {
+  for (const FilterId id : std::exchange(needs_after_round_, {}))
+    if (const auto found = filters_.find(id); found != filters_.end() && !found->second.in_round)
+      need(id, found->second.qos_needed);
 }
 
 // --- what the broker says ---
 
-void UpstreamFilters::on_connected(bool session_present, bool numbered) {
-  numbered_ = numbered;
+void UpstreamFilters::on_connected(LaneIndex lane, bool session_present) {
+  if (lanes_up_.size() <= lane) lanes_up_.resize(lane + std::size_t{1});
+  lanes_up_[lane] = true;
   if (!session_present) {
-    abandon_round();
-    to_give_up_.clear();
-    to_unsubscribe_.clear();
-    last_number_ = 0;
-    for (auto it = filters_.begin(); it != filters_.end();) {
-      Filter& filter = it->second;
-      if (!filter.wanted()) {
-        by_text_.erase(filter.filter.text());
-        trie_.erase(filter.filter);
-        actions_.gone.push_back(it->first);
-        it = filters_.erase(it);
-        continue;
-      }
-      filter.number = next_number();
+    forget_unwanted(lane);
+    if (numbered_) last_number_ = 0;
+    std::erase_if(to_unsubscribe_, [&](const auto& each) { return each.first == lane; });
+    erase_ghosts([&](const Ghost& ghost) { return ghost.lane == lane; });
+    for (auto& [id, filter] : filters_) {
+      if (filter.lane != lane) continue;
       filter.state = State::absent;
-      filter.sent = filter.granted_before = false;
-      ++it;
+      filter.sent = filter.raised = false;
+      // Without numbers, other lanes may have copies on their way that this filter leads.
+      if (numbered_) filter.granted_before = false;
     }
   }
+  // First, so that no filter of this lane overlaps one that is to go.
+  for (auto at = to_unsubscribe_.begin(); at != to_unsubscribe_.end();) {
+    if (at->first == lane) actions_.upstream.emplace_back(Unsubscribe{lane, *mqtt::TopicFilter::parse(at->second)});
+    at = at->first == lane ? to_unsubscribe_.erase(at) : std::next(at);
+  }
+  // Those of other lanes may have waited for this one.
   for (auto& [id, filter] : filters_)
-    if (filter.state == State::absent) subscribe(id, filter, true);
+    if (filter.state == State::absent) subscribe(id, filter);
   changed();
-  for (const std::string& text : std::exchange(to_unsubscribe_, {}))
-    actions_.upstream.emplace_back(Unsubscribe{*mqtt::TopicFilter::parse(text)});
 }
 
-void UpstreamFilters::on_disconnected() {
+/// What nobody wants any more has gone with the session.
+void UpstreamFilters::forget_unwanted(LaneIndex lane) {
+  for (auto it = filters_.begin(); it != filters_.end();) {
+    Filter& filter = it->second;
+    const bool leads_on = !numbered_ && to_give_up_.contains(it->first);  // copies may be on their way on other lanes
+    if (filter.lane != lane || filter.wanted() || filter.in_round || leads_on) {
+      ++it;
+      continue;
+    }
+    by_text_.erase(filter.filter.text());
+    trie_.erase(filter.filter);
+    to_give_up_.erase(it->first);
+    actions_.gone.push_back(it->first);
+    it = filters_.erase(it);
+  }
+}
+
+void UpstreamFilters::on_disconnected(LaneIndex lane) {
+  if (lane < lanes_up_.size()) lanes_up_[lane] = false;
   for (auto& [id, filter] : filters_)
-    if (filter.state == State::asked) filter.state = State::absent;
+    if (filter.lane == lane) {
+      filter.asks = 0;
+      if (filter.state == State::asked) filter.state = State::absent;
+    }
 }
 
 void UpstreamFilters::on_answer_lost(FilterId id) {
@@ -271,21 +316,30 @@ void UpstreamFilters::on_answer_lost(FilterId id) {
   if (found != filters_.end() && found->second.state == State::asked) found->second.state = State::absent;
 }
 
-void UpstreamFilters::on_unsubscribe_lost(const mqtt::TopicFilter& filter) {
-  if (!by_text_.contains(filter.text())) to_unsubscribe_.insert(filter.text());
+void UpstreamFilters::on_unsubscribe_lost(LaneIndex lane, const mqtt::TopicFilter& filter) {
+  const auto known = by_text_.find(filter.text());
+  if (known == by_text_.end() || filters_.at(known->second).lane != lane) to_unsubscribe_.emplace(lane, filter.text());
 }
 
 void UpstreamFilters::on_subscribed(FilterId id, mqtt::ReasonCode code, std::string_view reason) {
   const auto found = filters_.find(id);
   if (found == filters_.end()) return;
   Filter& filter = found->second;
+  if (filter.asks > 0) --filter.asks;
+  if (filter.asks > 0 || filter.state != State::asked) {  // another answer follows
+    filter.granted_before = filter.granted_before || !mqtt::is_failure(code);
+    return;
+  }
+  filter.raised = false;
+  std::vector<FilterId> others;
+  if (!numbered_) others = overlapping(id);
   if (!mqtt::is_failure(code)) {
     filter.state = State::held;
     filter.granted_before = true;
     filter.qos_granted = static_cast<std::uint8_t>(code);
     if (!filter.in_round) answer_waiters(filter, id);
-    drop_if_unwanted(id, true);  // who asked may have gone by now
-    return;
+    drop_if_unwanted(id);  // who asked may have gone by now
+    return wake(others);
   }
   const Error error{code == mqtt::ReasonCode::not_authorized ? ErrorCode::forbidden : ErrorCode::broker_refused,
                     fmt::format("Failed to subscribe: {}", reason.empty() ? mqtt::name_of(code) : reason)};
@@ -293,15 +347,19 @@ void UpstreamFilters::on_subscribed(FilterId id, mqtt::ReasonCode code, std::str
     filter.state = State::held;  // it asked for more than it has, and keeps what it has
     filter.qos_asked = filter.qos_granted;
     if (!filter.in_round) refuse_waiters(filter, error);
-    drop_if_unwanted(id, true);
-    return;
+    drop_if_unwanted(id);
+    return wake(others);
   }
+  take_away(filter, id, error);
+  filter.sent = false;
+  drop(id);
+}
+
+void UpstreamFilters::take_away(Filter& filter, FilterId id, const Error& error) {
   refuse_waiters(filter, error);
   for (WorkerIndex worker = 0; worker < kWorkersMax; ++worker)
     if (filter.workers & bit(worker)) actions_.events.emplace_back(worker, FilterLost{id, error});
   filter.workers = 0;
-  filter.sent = false;
-  drop(id, true);
 }
 
 void UpstreamFilters::answer_waiters(Filter& filter, FilterId id) {
@@ -318,20 +376,25 @@ void UpstreamFilters::refuse_waiters(Filter& filter, const Error& error) {
   filter.waiters.clear();
 }
 
-void UpstreamFilters::expire(Instant now, bool connected) {
+void UpstreamFilters::expire(Instant now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const Deadline deadline = deadlines_.begin()->second;
     deadlines_.erase(deadlines_.begin());
-    const auto found = filters_.find(deadline.filter);
-    if (found == filters_.end()) continue;
-    const auto asked_by = [&](const Waiter& waiter) {
+    const auto asked_by = [&](const auto& waiter) {
       return waiter.worker == deadline.worker && waiter.request == deadline.request;
     };
+    const auto refuse = [&](Error error) {
+      actions_.events.emplace_back(deadline.worker, SubscribeAnswer{deadline.request, failure(std::move(error))});
+    };
+    const auto found = filters_.find(deadline.filter);
+    if (found == filters_.end()) {
+      if (std::erase_if(lane_waiters_, asked_by) != 0) refuse(no_lane_is_free());
+      continue;
+    }
     if (std::erase_if(found->second.waiters, asked_by) == 0) continue;
-    const Error error = connected ? Error{ErrorCode::broker_timeout, "The broker did not acknowledge within 10 s"}
-                                  : Error{ErrorCode::unavailable, "MQTT client is not connected"};
-    actions_.events.emplace_back(deadline.worker, SubscribeAnswer{deadline.request, failure(error)});
-    drop_if_unwanted(deadline.filter, connected);
+    refuse(is_up(found->second.lane) ? Error{ErrorCode::broker_timeout, "The broker did not acknowledge within 10 s"}
+                                     : Error{ErrorCode::unavailable, "MQTT client is not connected"});
+    drop_if_unwanted(deadline.filter);
   }
 }
 
@@ -350,16 +413,18 @@ UpstreamFilters::Match& UpstreamFilters::match(std::string_view topic) {
   entry.generation = generation_;
   Match& match = entry.match;
   match.workers = 0;
-  match.leaders = {};
+  match.leader_before = match.leader_after = {};
   std::vector<FilterId> found;
   trie_.match(topic, found);
   for (const FilterId id : found) {
     const Filter& filter = filters_.at(id);
     match.workers |= filter.workers;
     if (!filter.can_lead()) continue;
-    for (std::size_t stream = 0; stream < 2; ++stream)
-      if (filter.leads[stream] && (match.leaders[stream] == 0 || filter.number < match.leaders[stream]))
-        match.leaders[stream] = filter.number;
+    const auto offer = [&](Leader& leader) {
+      if (leader.number == 0 || filter.number < leader.number) leader = {filter.number, filter.lane};
+    };
+    offer(match.leader_before);
+    if (!filter.in_round) offer(match.leader_after);
   }
   match.workers &= ~bit(kLink);
   match.matched = std::make_shared<const MatchedTopic>(std::string(topic), std::move(found));

@@ -15,14 +15,13 @@ mqtt::TopicFilter filter(std::string_view text) { return *mqtt::TopicFilter::par
 /// A table with a broker that grants everything at once.
 class UpstreamFiltersTest : public testing::Test {
  protected:
-  UpstreamFiltersTest() { filters_.on_connected(false, true); }
+  UpstreamFiltersTest() { filters_.on_connected(0, false); }
 
   void ask(WorkerIndex worker, RequestId request, std::string_view text, std::uint8_t qos = 0, Instant now = kStart) {
-    filters_.ask({worker, request, filter(text), qos}, now + UpstreamFilters::kAskTimeout, connected_);
+    filters_.ask({worker, request, filter(text), qos}, now + UpstreamFilters::kAskTimeout);
   }
-  void release(WorkerIndex worker, FilterId id, bool connected = true) {
-    filters_.release({worker, id, last_seen_}, connected);
-  }
+  void release(WorkerIndex worker, FilterId id) { filters_.release({worker, id, last_seen_}); }
+  [[nodiscard]] std::uint32_t leader(std::string_view topic) { return filters_.match(topic).leader_before.number; }
 
   /// What goes to the broker: `filter qos` for each SUBSCRIBE, `-filter` for each UNSUBSCRIBE. Everything is granted.
   std::vector<std::string> grant() {
@@ -62,7 +61,6 @@ class UpstreamFiltersTest : public testing::Test {
 
   using Texts = std::vector<std::string>;
   UpstreamFilters filters_;
-  bool connected_ = true;
   FilterId last_granted_ = 0;
   GrantNumber last_seen_ = 0;
 };
@@ -94,11 +92,11 @@ TEST_F(UpstreamFiltersTest, AHigherQosIsAskedForUnderTheSameNumber) {
   ask(0, 1, "a", 0);
   grant();
   answers();
-  const std::uint32_t number = filters_.match("a").leader(Stream::qos_0);
+  const std::uint32_t number = leader("a");
   ask(0, 2, "a", 2);
   EXPECT_EQ(grant(), Texts{"a 2"});
   EXPECT_EQ(answers(), Texts{"0/2=2"});
-  EXPECT_EQ(filters_.match("a").leader(Stream::qos_0), number);
+  EXPECT_EQ(leader("a"), number);
 }
 
 TEST_F(UpstreamFiltersTest, TheOldestMatchingFilterLeads) {
@@ -106,7 +104,7 @@ TEST_F(UpstreamFiltersTest, TheOldestMatchingFilterLeads) {
   ask(1, 1, "s/t");
   grant();
   answers();
-  EXPECT_EQ(filters_.match("s/t").leader(Stream::qos_0), 1U);
+  EXPECT_EQ(leader("s/t"), 1U);
   EXPECT_EQ(filters_.match("s/t").matched->filters.size(), 2U);
   EXPECT_EQ(filters_.match("s/t").workers, 0b11U);
   EXPECT_EQ(filters_.match("s/u").workers, 0b01U);
@@ -164,25 +162,24 @@ class GivingUpTest : public UpstreamFiltersTest {
     narrow_ = last_granted_;
     release(0, wide_);
   }
-  std::uint32_t leader(Stream stream) { return filters_.match("s/t").leader(stream); }
+  std::uint32_t before() { return filters_.match("s/t").leader_before.number; }
+  std::uint32_t after() { return filters_.match("s/t").leader_after.number; }
 
   FilterId wide_;
   FilterId narrow_;
 };
 
-TEST_F(GivingUpTest, ALeaderGoesOnUntilTheFenceOfEachStream) {
+TEST_F(GivingUpTest, ALeaderGoesOnUntilTheFence) {
   EXPECT_EQ(grant(), Texts{});
   ASSERT_TRUE(filters_.wants_round());
   ASSERT_TRUE(filters_.begin_round());
-  EXPECT_EQ(leader(Stream::qos_0), 1U);
-  filters_.on_fence(Stream::qos_0);
-  EXPECT_EQ(leader(Stream::qos_0), 2U);
-  EXPECT_EQ(leader(Stream::qos_1_and_2), 1U);
-  filters_.on_fence(Stream::qos_1_and_2);
-  EXPECT_EQ(leader(Stream::qos_1_and_2), 2U);
+  EXPECT_EQ(before(), 1U);
+  EXPECT_EQ(after(), 2U);
+  filters_.on_fence();
   EXPECT_EQ(grant(), Texts{});
   filters_.end_round();
   EXPECT_EQ(grant(), Texts{"-s/#"});
+  EXPECT_EQ(before(), 2U);
   EXPECT_FALSE(filters_.wants_round());
 }
 
@@ -190,24 +187,22 @@ TEST_F(GivingUpTest, WhoComesBackBeforeTheFirstFenceKeepsTheFilter) {
   ASSERT_TRUE(filters_.begin_round());
   ask(0, 3, "s/#");
   EXPECT_EQ(answers(), Texts{"0/3=0"});
-  filters_.on_fence(Stream::qos_0);
-  filters_.on_fence(Stream::qos_1_and_2);
+  filters_.on_fence();
   filters_.end_round();
   EXPECT_EQ(grant(), Texts{});
-  EXPECT_EQ(leader(Stream::qos_0), 1U);
+  EXPECT_EQ(before(), 1U);
 }
 
 TEST_F(GivingUpTest, WhoComesBackAfterItWaitsAndGetsANewNumber) {
   ASSERT_TRUE(filters_.begin_round());
-  filters_.on_fence(Stream::qos_0);
+  filters_.on_fence();
   ask(0, 3, "s/#");
   EXPECT_EQ(answers(), Texts{});
-  filters_.on_fence(Stream::qos_1_and_2);
   filters_.end_round();
   EXPECT_EQ(grant(), (Texts{"-s/#", "s/# 0"}));
   EXPECT_EQ(answers(), Texts{"0/3=0"});
   EXPECT_EQ(filters_.number(last_granted_), 3U);
-  EXPECT_EQ(leader(Stream::qos_0), 2U);
+  EXPECT_EQ(before(), 2U);
 }
 
 TEST_F(GivingUpTest, NothingIsToBeGivenUpOnceTheOthersHaveGone) {
@@ -230,27 +225,15 @@ TEST_F(GivingUpTest, FiltersThatOverlapEachOtherGoInDifferentRounds) {
   release(1, narrow_);
   release(0, middle);
   ASSERT_TRUE(filters_.begin_round());
-  filters_.on_fence(Stream::qos_0);
-  filters_.on_fence(Stream::qos_1_and_2);
+  filters_.on_fence();
   filters_.end_round();
   EXPECT_EQ(grant(), Texts{"-s/#"});
   EXPECT_TRUE(filters_.wants_round());
 }
 
-TEST_F(GivingUpTest, AnAbandonedRoundLeavesTheLeaderInItsPlace) {
-  ASSERT_TRUE(filters_.begin_round());
-  filters_.on_disconnected();
-  filters_.on_connected(true, true);
-  filters_.abandon_round();
-  EXPECT_EQ(leader(Stream::qos_0), 1U);
-  EXPECT_TRUE(filters_.wants_round());
-}
-
 TEST_F(GivingUpTest, ALostSessionForgetsIt) {
-  ASSERT_TRUE(filters_.begin_round());
-  filters_.on_fence(Stream::qos_0);
-  filters_.on_disconnected();
-  filters_.on_connected(false, true);
+  filters_.on_disconnected(0);
+  filters_.on_connected(0, false);
   EXPECT_EQ(grant(), Texts{"s/t 0"});
   EXPECT_FALSE(filters_.wants_round());
 }
@@ -272,14 +255,14 @@ TEST_F(UpstreamFiltersTest, ARefusalIsTheAskersAloneAndIsNotKept) {
 }
 
 TEST_F(UpstreamFiltersTest, AnAskWaitsForTheBrokerTenSeconds) {
-  connected_ = false;
+  filters_.on_disconnected(0);
   ask(0, 1, "a");
   EXPECT_EQ(grant(), Texts{});
   EXPECT_EQ(filters_.next_deadline(), kStart + seconds(10));
   ask(0, 2, "b", 0, kStart + seconds(5));
-  filters_.expire(kStart + seconds(10), false);
+  filters_.expire(kStart + seconds(10));
   EXPECT_EQ(answers(), Texts{"0/1!503"});
-  filters_.on_connected(false, true);
+  filters_.on_connected(0, false);
   EXPECT_EQ(grant(), Texts{"b 0"});
   EXPECT_EQ(answers(), Texts{"0/2=0"});
 }
@@ -289,19 +272,19 @@ TEST_F(UpstreamFiltersTest, ALostSessionIsAskedForAgainInTheOldOrder) {
   ask(0, 2, "b");
   grant();
   answers();
-  filters_.on_disconnected();
-  filters_.on_connected(false, true);
+  filters_.on_disconnected(0);
+  filters_.on_connected(0, false);
   EXPECT_EQ(grant(), (Texts{"a 0", "b 0"}));
-  EXPECT_EQ(filters_.match("a").leader(Stream::qos_0), 1U);
-  EXPECT_EQ(filters_.match("b").leader(Stream::qos_0), 2U);
+  EXPECT_EQ(leader("a"), 1U);
+  EXPECT_EQ(leader("b"), 2U);
   EXPECT_EQ(filters_.match("a").workers, 1U) << "those who held it hold it still";
 }
 
 TEST_F(UpstreamFiltersTest, AResumedSessionIsAskedForNothing) {
   ask(0, 1, "a");
   grant();
-  filters_.on_disconnected();
-  filters_.on_connected(true, true);
+  filters_.on_disconnected(0);
+  filters_.on_connected(0, true);
   EXPECT_EQ(grant(), Texts{});
 }
 
@@ -309,8 +292,8 @@ TEST_F(UpstreamFiltersTest, WhatIsRefusedLaterIsTakenFromItsHolders) {
   ask(0, 1, "a");
   grant();
   answers();
-  filters_.on_disconnected();
-  filters_.on_connected(false, true);
+  filters_.on_disconnected(0);
+  filters_.on_connected(0, false);
   const FilterId id = asked_first();
   filters_.on_subscribed(id, mqtt::ReasonCode::quota_exceeded, "");
   EXPECT_EQ(answers(), Texts{"lost 502"});
@@ -321,9 +304,9 @@ TEST_F(UpstreamFiltersTest, LeavingWhileTheBrokerIsAwayIsDoneOnTheNextConnection
   ask(0, 1, "a");
   grant();
   answers();
-  filters_.on_disconnected();
-  release(0, last_granted_, false);
-  filters_.on_connected(true, true);
+  filters_.on_disconnected(0);
+  release(0, last_granted_);
+  filters_.on_connected(0, true);
   EXPECT_EQ(grant(), Texts{"-a"});
 }
 
@@ -331,7 +314,107 @@ TEST_F(UpstreamFiltersTest, ATopicThatNobodyHoldsMatchesNothing) {
   ask(0, 1, "a/+");
   grant();
   EXPECT_TRUE(filters_.match("b").matched->filters.empty());
-  EXPECT_EQ(filters_.match("b").leader(Stream::qos_0), 0U);
+  EXPECT_EQ(leader("b"), 0U);
+}
+
+/// A broker that tells no subscription identifiers.
+class LanesTest : public UpstreamFiltersTest {
+ protected:
+  LanesTest() {
+    filters_.set_numbered(false);
+    for (LaneIndex lane = 1; lane < UpstreamFilters::kLanesMax; ++lane) filters_.on_connected(lane, false);
+  }
+  FilterId held(std::string_view text) { return filters_.find(std::string(text)).value(); }
+  LaneIndex lane(std::string_view text) { return filters_.lane(held(text)); }
+};
+
+TEST_F(LanesTest, FiltersThatDoNotOverlapShareTheFirst) {
+  ask(0, 1, "a/+");
+  ask(0, 2, "b/+");
+  EXPECT_EQ(lane("a/+"), 0);
+  EXPECT_EQ(lane("b/+"), 0);
+  EXPECT_EQ(filters_.lanes_wanted(), 1);
+}
+
+TEST_F(LanesTest, AFilterGetsTheFirstLaneThatIsFreeForIt) {
+  ask(0, 1, "a/#");
+  ask(0, 2, "a/+");
+  ask(0, 3, "b");
+  ask(0, 4, "a/b/c");
+  EXPECT_EQ(lane("a/+"), 1);
+  EXPECT_EQ(lane("b"), 0);
+  EXPECT_EQ(lane("a/b/c"), 1) << "overlaps a/# alone";
+  EXPECT_EQ(filters_.lanes_wanted(), 2);
+}
+
+TEST_F(LanesTest, ASubscribeWaitsForTheOlderOnesThatOverlapIt) {
+  ask(0, 1, "a/#");
+  const FilterId older = held("a/#");
+  ask(0, 2, "a/b");
+  ASSERT_EQ(filters_.actions().upstream.size(), 1U);
+  EXPECT_EQ(asked_first(), older);
+  filters_.actions().upstream.clear();
+  filters_.on_subscribed(older, mqtt::ReasonCode::success, "");
+  EXPECT_EQ(grant(), Texts{"a/b 0"});
+  EXPECT_EQ(answers(), (Texts{"0/1=0", "0/2=0"}));
+}
+
+TEST_F(LanesTest, ASubscribeGoesOnWhenTheOlderOneIsRefused) {
+  ask(0, 1, "a/#");
+  ask(0, 2, "a/b");
+  filters_.actions().upstream.clear();
+  filters_.on_subscribed(held("a/#"), mqtt::ReasonCode::not_authorized, "");
+  EXPECT_EQ(grant(), Texts{"a/b 0"});
+}
+
+TEST_F(LanesTest, TheLeadersLaneIsTold) {
+  ask(0, 1, "a/#");
+  grant();
+  ask(0, 2, "a/b");
+  grant();
+  EXPECT_EQ(filters_.match("a/b").leader_before.lane, 0);
+  answers();
+  release(0, held("a/#"));
+  ASSERT_TRUE(filters_.begin_round());
+  EXPECT_EQ(filters_.match("a/b").leader_before.lane, 0);
+  EXPECT_EQ(filters_.match("a/b").leader_after.lane, 1);
+}
+
+TEST_F(LanesTest, ThereAreEightOfThem) {
+  std::string text = "#";
+  for (RequestId request = 1; request <= 9; ++request) {
+    ask(0, request, text);
+    grant();
+    text = "+/" + text;
+  }
+  const Texts told = answers();
+  ASSERT_EQ(told.size(), 9U);
+  EXPECT_EQ(told[7], "0/8=0");
+  EXPECT_EQ(told[8], "0/9!503");
+  EXPECT_EQ(filters_.size(), 8U);
+}
+
+TEST_F(LanesTest, ALostSessionOfOneLaneConcernsItAlone) {
+  ask(0, 1, "a/#");
+  grant();
+  ask(0, 2, "a/b");
+  grant();
+  filters_.on_disconnected(1);
+  filters_.on_connected(1, false);
+  EXPECT_EQ(grant(), Texts{"a/b 0"});
+  EXPECT_EQ(leader("a/b"), 1U);
+}
+
+TEST_F(LanesTest, ABrokerThatTellsIdentifiersNeedsOne) {
+  ask(0, 1, "a/#");
+  grant();
+  ask(0, 2, "a/b");
+  grant();
+  filters_.on_disconnected(0);
+  filters_.set_numbered(true);
+  EXPECT_EQ(filters_.lanes_wanted(), 1);
+  filters_.on_connected(0, false);
+  EXPECT_EQ(grant(), (Texts{"a/# 0", "a/b 0"}));
 }
 
 }  // namespace

@@ -10,16 +10,16 @@
 
 namespace famemely::gateway {
 
-void UserSubscriptions::ask(Question question, Instant deadline, bool connected) {
+void UserSubscriptions::ask(Question question, Instant deadline) {
   const RequestId token = ++last_question_;
   const SubscribeCommand command{kLink, token, question.filter, question.qos};
   questions_.emplace(token, std::move(question));
-  filters_.ask(command, deadline, connected);
+  filters_.ask(command, deadline);
 }
 
-void UserSubscriptions::subscribe(const UserSubscribeCommand& command, Instant now, bool connected) {
+void UserSubscriptions::subscribe(const UserSubscribeCommand& command, Instant now) {
   ask({command.user_id, command.filter, command.qos, command.worker, command.request},
-      now + UpstreamFilters::kAskTimeout, connected);
+      now + UpstreamFilters::kAskTimeout);
 }
 
 void UserSubscriptions::unsubscribe(const UserUnsubscribeCommand& command) {
@@ -39,7 +39,7 @@ void UserSubscriptions::unsubscribe(const UserUnsubscribeCommand& command) {
   events_.emplace_back(command.worker, UserUnsubscribeAnswer{command.request, std::nullopt});
 }
 
-void UserSubscriptions::on_presence(const UserPresenceCommand& command, bool connected) {
+void UserSubscriptions::on_presence(const UserPresenceCommand& command) {
   const WorkerSet bit = WorkerSet{1} << command.worker;
   User& user = users_[command.user_id];
   if (!command.present) {
@@ -49,7 +49,7 @@ void UserSubscriptions::on_presence(const UserPresenceCommand& command, bool con
   }
   user.workers |= bit;
   for (const auto& [text, subscription] : user.held)
-    ask({command.user_id, subscription->filter, subscription->qos, command.worker, std::nullopt}, kNever, connected);
+    ask({command.user_id, subscription->filter, subscription->qos, command.worker, std::nullopt}, kNever);
 }
 
 void UserSubscriptions::bring(const std::string& user_id, WorkerIndex worker, std::span<const MessageInterest> heard) {
@@ -62,14 +62,14 @@ void UserSubscriptions::bring(const std::string& user_id, WorkerIndex worker, st
   }
 }
 
-void UserSubscriptions::on_answer(const SubscribeAnswer& answer, WallTime now, bool connected) {
+void UserSubscriptions::on_answer(const SubscribeAnswer& answer, WallTime now) {
   const auto found = questions_.find(answer.request);
   if (found == questions_.end()) return;
   const Question question = std::move(found->second);
   questions_.erase(found);
   if (answer.outcome) {
     on_granted(question, *answer.outcome, now);
-    filters_.release({kLink, answer.outcome->filter, std::numeric_limits<GrantNumber>::max()}, connected);
+    filters_.release({kLink, answer.outcome->filter, std::numeric_limits<GrantNumber>::max()});
     return;
   }
   if (question.request) {

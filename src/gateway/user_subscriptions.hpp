@@ -22,14 +22,14 @@ class UserSubscriptions {
  public:
   UserSubscriptions(UpstreamFilters& filters, RandomSource& random) : filters_(filters), random_(random) {}
 
-  void subscribe(const UserSubscribeCommand& command, Instant now, bool connected);
+  void subscribe(const UserSubscribeCommand& command, Instant now);
   void unsubscribe(const UserUnsubscribeCommand& command);
-  void on_presence(const UserPresenceCommand& command, bool connected);
+  void on_presence(const UserPresenceCommand& command);
   /// A session of the user comes to this worker, which may not hold the user's filters yet: it does from now on, those
   /// of them that the session had heard.
   void bring(const std::string& user_id, WorkerIndex worker, std::span<const MessageInterest> heard);
   /// What the link itself (kLink) had asked of the filters.
-  void on_answer(const SubscribeAnswer& answer, WallTime now, bool connected);
+  void on_answer(const SubscribeAnswer& answer, WallTime now);
 
   void add_to(Survey& survey, const SurveyScope& scope) const;
   /// For the workers, in this order; the caller empties it.
@@ -53,7 +53,7 @@ class UserSubscriptions {
     std::optional<RequestId> request;
   };
 
-  void ask(Question question, Instant deadline, bool connected);
+  void ask(Question question, Instant deadline);
   void on_granted(const Question& question, const Granted& granted, WallTime now);
   void add_to(Survey& survey, const SurveyScope& scope, const User& user) const;
 

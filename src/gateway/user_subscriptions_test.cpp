@@ -12,17 +12,17 @@ using Texts = std::vector<std::string>;
 /// Users of a table of filters whose broker grants everything at once, or nothing.
 class UserSubscriptionsTest : public ::testing::Test {
  protected:
-  UserSubscriptionsTest() { filters_.on_connected(false, true); }
+  UserSubscriptionsTest() { filters_.on_connected(0, false); }
 
   void subscribe(WorkerIndex worker, const std::string& user, std::string_view filter, std::uint8_t qos = 0) {
-    users_.subscribe({worker, ++request_, user, *mqtt::TopicFilter::parse(filter), qos}, now_, true);
+    users_.subscribe({worker, ++request_, user, *mqtt::TopicFilter::parse(filter), qos}, now_);
     settle();
   }
   void unsubscribe(WorkerIndex worker, const std::string& user, std::string_view filter) {
     users_.unsubscribe({worker, ++request_, user, *mqtt::TopicFilter::parse(filter)});
   }
   void presence(WorkerIndex worker, const std::string& user, bool present) {
-    users_.on_presence({worker, user, present}, true);
+    users_.on_presence({worker, user, present});
     settle();
   }
 
@@ -42,7 +42,7 @@ class UserSubscriptionsTest : public ::testing::Test {
             "");
       }
       for (auto& [worker, event] : std::exchange(filters_.actions().events, {}))
-        if (worker == kLink) users_.on_answer(std::get<SubscribeAnswer>(event), WallTime{}, true);
+        if (worker == kLink) users_.on_answer(std::get<SubscribeAnswer>(event), WallTime{});
     }
   }
 

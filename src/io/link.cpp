@@ -9,11 +9,7 @@ namespace famemely::io {
 
 Link::Link(const BrokerAddress& address, boost::asio::io_context& context, gateway::Bridge& bridge, bool own_loop,
            Logger& logger)
-    : context_(context), bridge_(bridge), own_loop_(own_loop), timer_(context) {
-  for (gateway::BrokerChannel* channel : bridge.channels())
-    connections_.push_back(
-        std::make_unique<BrokerConnection>(address, context, *channel, logger, [this] { follow_up(); }));
-}
+    : address_(address), context_(context), bridge_(bridge), logger_(logger), own_loop_(own_loop), timer_(context) {}
 
 void Link::start() {
   blocked_.assign(gates_.size(), false);
@@ -42,6 +38,7 @@ void Link::follow_up() {
     // Acknowledgements follow the hand-over, and answers follow what was written.
     hand_over();
     called = false;
+    add_connections();
     for (const auto& connection : connections_) called |= connection->follow_up();
   }
   arm_timer();
@@ -49,6 +46,13 @@ void Link::follow_up() {
   if (std::exchange(messages_seen_, bridge_.counters().messages_in) != bridge_.counters().messages_in)
     pace_.on_message();
   serving::pause(pace_.on_end(serving::read_clocks().instant));
+}
+
+/// The bridge may have come to need more channels.
+void Link::add_connections() {
+  for (std::size_t i = connections_.size(); i < bridge_.channels().size(); ++i)
+    connections_.push_back(std::make_unique<BrokerConnection>(address_, context_, *bridge_.channels()[i], logger_,
+                                                              [this] { follow_up(); }));
 }
 
 void Link::hand_over() {

@@ -39,11 +39,14 @@ class Link final : public LinkPort {
  private:
   /// Does what the bridge wants after any call to it.
   void follow_up();
+  void add_connections();
   void hand_over();
   void arm_timer();
 
+  BrokerAddress address_;
   boost::asio::io_context& context_;
   gateway::Bridge& bridge_;
+  Logger& logger_;
   const bool own_loop_;
   serving::TurnPace pace_;
   std::uint64_t messages_seen_ = 0;

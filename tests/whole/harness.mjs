@@ -78,7 +78,8 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-function start(command, args, options) {
+/** A child process that dies with this one; `ended` tells how it ended. */
+export function start(command, args, options) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   children.add(child);
   child.ended = new Promise((resolve) => {
@@ -91,7 +92,7 @@ function start(command, args, options) {
   return child;
 }
 
-async function stop(child, signal = 'SIGTERM') {
+export async function stop(child, signal = 'SIGTERM') {
   child.kill(signal);
   if (signal !== 'SIGKILL') {
     const killer = setTimeout(() => child.kill('SIGKILL'), 15_000);
@@ -119,7 +120,7 @@ export async function freePort() {
   return port;
 }
 
-async function accepts(port) {
+export async function accepts(port) {
   const socket = net.connect(port, '127.0.0.1');
   const connected = await Promise.race([
     onceEmitted(socket, 'connect').then(() => true),
@@ -144,17 +145,18 @@ const dynamicSecurityPlugin = ['x86_64-linux-gnu', 'aarch64-linux-gnu', '.']
   .find((file) => existsSync(file));
 
 /**
- * A mosquitto on a loopback port; `kill` and `restart` keep the port. `dynamicSecurity` are the settings of its plugin:
- * mosquitto's ACL files let every subscription pass and only hold back its messages.
+ * A mosquitto on a loopback port; `kill`, `stop` and `restart` keep the port, and what it has stored where it is
+ * `persistent`. `dynamicSecurity` are the settings of its plugin: mosquitto's ACL files let every subscription pass and
+ * only hold back its messages.
  */
-export async function startBroker(t, { dynamicSecurity, settings = [] } = {}) {
+export async function startBroker(t, { dynamicSecurity, persistent = false, settings = [] } = {}) {
   const directory = await temporaryDirectory(t);
   await chmod(directory, 0o755);
   const port = await freePort();
   const lines = [
     `listener ${port} 127.0.0.1`,
     'allow_anonymous true',
-    'persistence false',
+    ...(persistent ? ['persistence true', `persistence_location ${directory}/`] : ['persistence false']),
     'max_queued_messages 0',
     'max_inflight_messages 0',
     'set_tcp_nodelay true',
@@ -178,6 +180,7 @@ export async function startBroker(t, { dynamicSecurity, settings = [] } = {}) {
       await eventually(() => accepts(port), 'mosquitto accepts connections');
     },
     kill: () => stop(broker.child, 'SIGKILL'),
+    stop: () => stop(broker.child),
   };
   await broker.restart();
   t.after(() => stop(broker.child, 'SIGKILL'));

@@ -10,10 +10,13 @@ const count = (n) => Array.from({ length: n }, (_, i) => i);
 const unsubscribe = (socket, topic) => succeed(socket, 'mqtt:unsubscribe', { topic });
 const at = (socket, topic) => socket.messages.filter((m) => m.topic === topic).map((m) => m.payload);
 
-for (const WORKERS of ['1', '2'])
+const versions = ['5', '3.1.1'];
+
+for (const [MQTT_VERSION, WORKERS] of [['5', '1'], ['5', '2'], ['3.1.1', '2']])
   for (const duplicates of [true, false])
-    test(`order on one socket, a/# a/+ a/b #, ${WORKERS} workers, duplicates ${duplicates}`, async (t) => {
-      const { broker, gateway } = await startBoth(t, { env: { WORKERS }, settings: [`allow_duplicate_messages ${duplicates}`] });
+    test(`order on one socket, a/# a/+ a/b #, ${MQTT_VERSION}, ${WORKERS} workers, duplicates ${duplicates}`, async (t) => {
+      const settings = [`allow_duplicate_messages ${duplicates}`];
+      const { broker, gateway } = await startBoth(t, { env: { MQTT_VERSION, WORKERS }, settings });
       const other = await brokerClient(t, broker);
       const socket = await connect(t, gateway, { auth: { token: adminToken() } });
       for (const f of ['a/#', 'a/+', 'a/b', '#']) await subscribe(socket, f, 2);
@@ -24,11 +27,11 @@ for (const WORKERS of ['1', '2'])
         assert.deepEqual(at(socket, 'a/b').filter(([q]) => q === qos).map(([, i]) => i), count(200), `qos ${qos}`);
     });
 
-for (const WORKERS of ['1', '2'])
-  test(`the leader dropped while the broker's queue under it is still full, ${WORKERS} workers`, async (t) => {
+for (const [MQTT_VERSION, WORKERS] of [['5', '1'], ['5', '2'], ['3.1.1', '2']])
+  test(`the leader dropped while the broker's queue under it is still full, ${MQTT_VERSION}, ${WORKERS} workers`, async (t) => {
     const broker = await startBroker(t, { settings: ['max_inflight_messages 20', 'max_queued_messages 1000'] });
     const proxy = await startProxy(t, broker.port);
-    const gateway = await startGateway(t, { broker: { port: proxy.port }, env: { WORKERS } });
+    const gateway = await startGateway(t, { broker: { port: proxy.port }, env: { MQTT_VERSION, WORKERS } });
     await untilReady(gateway);
     const other = await brokerClient(t, broker);
     for (const round of count(6)) {
@@ -58,46 +61,47 @@ for (const WORKERS of ['1', '2'])
     }
   });
 
-test('a leader left and taken up again at every point of its hand-over', async (t) => {
-  const { broker, gateway } = await startBoth(t, { env: { WORKERS: '2' } });
-  const other = await brokerClient(t, broker);
-  const steady = await connect(t, gateway, { auth: { token: token({ sub: 'steady' }) } });
-  const holder = await connect(t, gateway);
-  await subscribe(holder, 'x/#', 1);
-  await subscribe(steady, 'x/+', 2);
-  await subscribe(steady, 'x/t', 0);
-  let running = true;
-  let sent = 0;
-  const traffic = (async () => {
-    for (; running; ++sent) {
-      for (const qos of [0, 1, 2]) other.publish('x/t', `[${qos},${sent}]`, { qos });
-      await sleep(2);
+for (const MQTT_VERSION of versions)
+  test(`a leader left and taken up again at every point of its hand-over, ${MQTT_VERSION}`, async (t) => {
+    const { broker, gateway } = await startBoth(t, { env: { MQTT_VERSION, WORKERS: '2' } });
+    const other = await brokerClient(t, broker);
+    const steady = await connect(t, gateway, { auth: { token: token({ sub: 'steady' }) } });
+    const holder = await connect(t, gateway);
+    await subscribe(holder, 'x/#', 1);
+    await subscribe(steady, 'x/+', 2);
+    await subscribe(steady, 'x/t', 0);
+    let running = true;
+    let sent = 0;
+    const traffic = (async () => {
+      for (; running; ++sent) {
+        for (const qos of [0, 1, 2]) other.publish('x/t', `[${qos},${sent}]`, { qos });
+        await sleep(2);
+      }
+    })();
+    const visits = [];
+    try {
+      for (const i of count(120)) {
+        const seen = [];
+        const listener = (m) => seen.push(m.payload);
+        await unsubscribe(holder, 'x/#');
+        await sleep((i * 7) % 11);
+        holder.on('mqtt:message', listener);
+        await subscribe(holder, 'x/#', i % 3);
+        await sleep(i % 5);
+        visits.push([seen, listener]);
+        holder.off('mqtt:message', listener);
+      }
+    } finally {
+      running = false;
+      await traffic;
     }
-  })();
-  const visits = [];
-  try {
-    for (const i of count(120)) {
-      const seen = [];
-      const listener = (m) => seen.push(m.payload);
-      await unsubscribe(holder, 'x/#');
-      await sleep((i * 7) % 11);
-      holder.on('mqtt:message', listener);
-      await subscribe(holder, 'x/#', i % 3);
-      await sleep(i % 5);
-      visits.push([seen, listener]);
-      holder.off('mqtt:message', listener);
-    }
-  } finally {
-    running = false;
-    await traffic;
-  }
-  for (const [seen] of visits)
-    for (const qos of [0, 1, 2]) {
-      const n = seen.filter(([q]) => q === qos).map(([, i]) => i);
-      assert.deepEqual(n, n.map((_, i) => n[0] + i));
-    }
-  await eventually(() => steady.messages.length >= 3 * sent, 'all', 20_000);
-  await sleep(200);
-  for (const qos of [0, 1, 2])
-    assert.deepEqual(at(steady, 'x/t').filter(([q]) => q === qos).map(([, i]) => i), count(sent), `qos ${qos}`);
-});
+    for (const [seen] of visits)
+      for (const qos of [0, 1, 2]) {
+        const n = seen.filter(([q]) => q === qos).map(([, i]) => i);
+        assert.deepEqual(n, n.map((_, i) => n[0] + i));
+      }
+    await eventually(() => steady.messages.length >= 3 * sent, 'all', 20_000);
+    await sleep(200);
+    for (const qos of [0, 1, 2])
+      assert.deepEqual(at(steady, 'x/t').filter(([q]) => q === qos).map(([, i]) => i), count(sent), `qos ${qos}`);
+  });

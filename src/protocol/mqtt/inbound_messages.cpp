@@ -23,12 +23,14 @@ constexpr std::size_t kDoneMax = 1024;
 
 }  // namespace
 
-void InboundMessages::on_connected(bool session_present, ProtocolVersion version, std::uint16_t receive_maximum) {
+void InboundMessages::on_connected(BrokerSession session, ProtocolVersion version, std::uint16_t receive_maximum) {
   version_ = version;
   receive_maximum_ = receive_maximum;
   quota_used_ = 0;
   beyond_told_ = false;
-  if (!session_present) exchanges_.clear();
+  if (session == BrokerSession::lost) exchanges_.clear();
+  if (session == BrokerSession::doubtful)
+    for (Exchange& each : exchanges_) each.doubtful = each.phase != Phase::none;
 }
 
 void InboundMessages::on_closed() {
@@ -57,20 +59,23 @@ InboundMessages::Exchange& InboundMessages::exchange(std::uint16_t packet_id) {
 }
 
 std::variant<InboundMessages::Received, DecodeFault> InboundMessages::receive(std::uint8_t qos, std::uint16_t packet_id,
-                                                                              std::string& output) {
+                                                                              bool dup, std::string& output) {
   const bool counted = qos == 2 && exchange(packet_id).holds_quota;
   if (!counted && quota_used_ >= PacketIds::kMax)
     return DecodeFault{ReasonCode::receive_maximum_exceeded, "more messages unacknowledged than packet identifiers"};
   if (!counted) ++quota_used_;
-  Received received = qos == 2 ? receive_qos_2(packet_id)
+  Received received = qos == 2 ? receive_qos_2(packet_id, dup)
                                : Received{true, false, make_handle(add_arrival(1, packet_id, false), packet_id, false)};
   received.beyond_receive_maximum = quota_used_ > receive_maximum_ && !std::exchange(beyond_told_, true);
   flush(output);
   return received;
 }
 
-InboundMessages::Received InboundMessages::receive_qos_2(std::uint16_t packet_id) {
+InboundMessages::Received InboundMessages::receive_qos_2(std::uint16_t packet_id, bool dup) {
   Exchange& known = exchange(packet_id);
+  // A broker that still has the session would have set DUP (section 3.3.1.1): it is another one's first message.
+  if (known.doubtful && !dup) known = Exchange{};
+  known.doubtful = false;
   known.holds_quota = true;
   if (known.phase == Phase::none) {
     known.arrival = add_arrival(2, packet_id, false);

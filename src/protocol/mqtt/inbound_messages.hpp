@@ -17,7 +17,14 @@ namespace famemely::mqtt {
 /// PUBLISH to its PUBREL, also over connections, so it is never handed on twice.
 class InboundMessages {
  public:
-  void on_connected(bool session_present, ProtocolVersion version, std::uint16_t receive_maximum);
+  enum class BrokerSession : std::uint8_t {
+    lost,
+    /// It is there, but may be one that the broker made for a CONNECT whose answer we never saw, after it had lost
+    /// ours.
+    doubtful,
+    resumed,
+  };
+  void on_connected(BrokerSession session, ProtocolVersion version, std::uint16_t receive_maximum);
   void on_closed();
 
   struct Received {
@@ -30,7 +37,7 @@ class InboundMessages {
   /// The specification lets us end the connection when the broker goes beyond the Receive Maximum (section 3.3.4), but
   /// mosquitto 2.0.11 does so under load, and would do so again after each resume. So it is told, and a fault only
   /// beyond what packet identifiers allow.
-  [[nodiscard]] std::variant<Received, DecodeFault> receive(std::uint8_t qos, std::uint16_t packet_id,
+  [[nodiscard]] std::variant<Received, DecodeFault> receive(std::uint8_t qos, std::uint16_t packet_id, bool dup,
                                                             std::string& output);
   void on_pubrel(std::uint16_t packet_id, std::string& output);
   /// Of a handle that is not known any more nothing comes.
@@ -54,13 +61,14 @@ class InboundMessages {
     std::uint64_t arrival = kNowhere;  // its number, if it has one on this connection
     Phase phase = Phase::none;
     bool acknowledged = false;  // by the caller
+    bool doubtful = false;      // begun before a session that may not be the broker's any more
     bool holds_quota = false;
   };
 
   std::uint64_t add_arrival(std::uint8_t qos, std::uint16_t packet_id, bool acknowledged);
   [[nodiscard]] Arrival* find_arrival(std::uint64_t number);
   Exchange& exchange(std::uint16_t packet_id);
-  Received receive_qos_2(std::uint16_t packet_id);
+  Received receive_qos_2(std::uint16_t packet_id, bool dup);
   void flush(std::string& output);
   void release_quota(Exchange& exchange);
 

@@ -98,6 +98,30 @@ TEST(InboundMessages, OfQos2AreNewWhenTheBrokerLostTheSession) {
   EXPECT_EQ(script.sent(), "50 02 00 05");
 }
 
+TEST(InboundMessages, OfQos2WithoutDupAreNewWhenTheSessionMayBeAnother) {
+  SessionScript script;
+  start(script);
+  script.receive("34 06 0001 'a' 0005 00 34 06 0001 'a' 0006 00");
+  script.messages();
+  script.drop();
+  script.open();  // its answer, which may have said that there is no session, is never seen
+  script.drop();
+  script.resume();
+  script.receive("34 06 0001 'b' 0005 00 3c 06 0001 'a' 0006 00");
+  EXPECT_EQ(script.messages(), (Texts{"b "}));
+}
+
+TEST(InboundMessages, OfQos2WithoutDupAreKnownWhenTheSessionIsSurelyTheSame) {
+  SessionScript script;
+  start(script);
+  script.receive("34 06 0001 'a' 0005 00");
+  script.messages();
+  script.drop();
+  script.resume();
+  script.receive("34 06 0001 'a' 0005 00");
+  EXPECT_EQ(script.messages(), Texts{});
+}
+
 TEST(InboundMessages, OfQos1AreHandedOnAgainAndOldHandlesDoNothing) {
   SessionScript script;
   start(script);
@@ -152,6 +176,19 @@ TEST(InboundMessages, ThatAreTooLargeIn311AreAcknowledgedAndCounted) {
   ASSERT_EQ(script.effects.events.size(), 2U);
   EXPECT_EQ(std::get<MessageTooLarge>(script.effects.events[0]).topic, "a");
   EXPECT_EQ(script.messages(), (Texts{"b y"}));
+}
+
+TEST(InboundMessages, ThatAreTooLargeAtQos2AreCountedOnce) {
+  SessionScript script({.client_id = "id", .version = VersionChoice::only_3_1_1, .packet_bytes_max = 20});
+  script.connect("20 02 00 00");
+  script.receive("34 14 0001 'a' 0005 '0123456789abcde'");
+  EXPECT_EQ(script.take<MessageTooLarge>().size(), 1U);
+  script.drop();
+  script.connect("20 02 01 00");
+  script.effects.clear();
+  script.receive("3c 14 0001 'a' 0005 '0123456789abcde'");
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+  EXPECT_TRUE(script.take<MessageTooLarge>().empty());
 }
 
 TEST(InboundMessages, KeepTheirHandlesOverManyThousands) {

@@ -13,10 +13,11 @@ class Keepalive {
  public:
   enum class Verdict { fine, ping, dead };
 
-  /// An interval of zero means never.
-  void start(Instant now, Duration interval) {
+  /// An interval of zero means never. It counts from when the CONNECT was sent, not from when its answer came.
+  void start(Instant connect_sent, Instant now, Duration interval) {
     interval_ = interval;
-    sent_ = received_ = now;
+    sent_ = connect_sent;
+    received_ = now;
     pinged_ = false;
   }
   void stop() { interval_ = Duration::zero(); }

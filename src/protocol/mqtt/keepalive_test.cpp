@@ -11,7 +11,7 @@ constexpr Instant kStart{seconds(1000)};
 
 Keepalive started() {
   Keepalive keepalive;
-  keepalive.start(kStart, seconds(10));
+  keepalive.start(kStart, kStart, seconds(10));
   return keepalive;
 }
 
@@ -48,7 +48,7 @@ TEST(Keepalive, TakesAnyByteForLife) {
 
 TEST(Keepalive, AnIntervalOfZeroNeverEnds) {
   Keepalive keepalive;
-  keepalive.start(kStart, Duration::zero());
+  keepalive.start(kStart, kStart, Duration::zero());
   EXPECT_EQ(keepalive.deadline(), kNever);
 }
 

@@ -38,7 +38,7 @@ bool OutboundMessages::window_open() const {
 }
 
 bool OutboundMessages::may_take_from_queue() const {
-  return suspects_ == 0 && resend_at_ == 0 && packet_ids_.available() &&
+  return suspects_ == 0 && releases_.resend_at == 0 && publishes_.resend_at == 0 && packet_ids_.available() &&
          in_flight_bytes_ < options_.in_flight_bytes_max;
 }
 
@@ -55,15 +55,24 @@ void OutboundMessages::send(OutboundMessage message, BrokerSide& broker, Effects
 
 void OutboundMessages::pump(BrokerSide& broker, Effects& effects) {
   while (window_open()) {
-    if (resend_at_ != 0) {
-      const std::uint16_t id = std::exchange(resend_at_, slot(resend_at_).next);
-      resend(id, broker, effects);
-    } else if (!waiting_.empty() && may_take_from_queue()) {
+    if (resend_next(broker, effects)) continue;
+    if (!waiting_.empty() && may_take_from_queue()) {
       take_from_queue(broker, effects);
     } else {
       return;
     }
   }
+}
+
+bool OutboundMessages::resend_next(BrokerSide& broker, Effects& effects) {
+  for (Order* order : {&releases_, &publishes_}) {
+    if (order->resend_at == 0) continue;
+    const std::uint16_t id = std::exchange(order->resend_at, slot(order->resend_at).next);
+    // A PUBREC may have come for what was not sent on this connection: its PUBREL has left then.
+    if (!slot(id).on_wire) resend(id, broker, effects);
+    return true;
+  }
+  return false;
 }
 
 void OutboundMessages::take_from_queue(BrokerSide& broker, Effects& effects) {
@@ -82,15 +91,27 @@ void OutboundMessages::take_from_queue(BrokerSide& broker, Effects& effects) {
   fresh.message = std::move(message);
   fresh.state = fresh.message.qos == 2 ? State::wait_pubrec : State::wait_puback;
   in_flight_bytes_ += fresh.message.bytes();
-  append(id);
+  append(publishes_, id);
+  ++in_flight_;
   put_on_wire(id, broker, effects);
 }
 
-void OutboundMessages::append(std::uint16_t id) {
-  slot(id).previous = last_;
-  (last_ != 0 ? slot(last_).next : first_) = id;
-  last_ = id;
-  ++in_flight_;
+OutboundMessages::Order& OutboundMessages::order_of(const Slot& slot) {
+  return slot.state == State::wait_pubcomp ? releases_ : publishes_;
+}
+
+void OutboundMessages::append(Order& order, std::uint16_t id) {
+  slot(id).previous = order.last;
+  slot(id).next = 0;
+  (order.last != 0 ? slot(order.last).next : order.first) = id;
+  order.last = id;
+}
+
+void OutboundMessages::remove(Order& order, std::uint16_t id) {
+  const auto [previous, next] = std::pair(slot(id).previous, slot(id).next);
+  if (order.resend_at == id) order.resend_at = next;
+  (previous != 0 ? slot(previous).next : order.first) = next;
+  (next != 0 ? slot(next).previous : order.last) = previous;
 }
 
 void OutboundMessages::put_on_wire(std::uint16_t id, BrokerSide& broker, Effects& effects) {
@@ -120,33 +141,32 @@ void OutboundMessages::on_connected(bool session_present, BrokerSide& broker, Ef
   quota_ = std::min<std::size_t>(broker.capabilities.receive_maximum, options_.in_flight_max);
   if (!session_present) {
     release_retired();
-    for (std::uint16_t id = first_; id != 0;) {
-      const std::uint16_t next = slot(id).next;
-      slot(id).sent_in_session = false;
-      // Its PUBREC has come, so the broker has had the message, and a second one might be delivered twice.
-      if (slot(id).state == State::wait_pubcomp) finish(id, true, ReasonCode::success, kSessionLost, false, effects);
-      id = next;
-    }
+    for (std::uint16_t id = publishes_.first; id != 0; id = slot(id).next) slot(id).sent_in_session = false;
+    // Their PUBRECs have come, so the broker has had the messages, and second ones might be delivered twice.
+    while (releases_.first != 0) finish(releases_.first, true, ReasonCode::success, kSessionLost, false, effects);
   }
-  resend_at_ = first_;
+  releases_.resend_at = releases_.first;
+  publishes_.resend_at = publishes_.first;
   pump(broker, effects);
 }
 
 void OutboundMessages::on_closed(bool blame, Effects& effects) {
   quota_ = 0;
-  resend_at_ = 0;
-  for (std::uint16_t id = first_; id != 0;) {
-    Slot& held = slot(id);
-    const std::uint16_t next = held.next;
-    const bool blamed = held.on_wire && blame;
-    release_quota(held);
-    if (std::exchange(held.on_wire, false)) --on_wire_;
-    if (blamed && held.drops >= kDropsOfSuspect) {
-      finish(id, false, ReasonCode::unspecified_error, kGivenUp, held.message.qos == 2, effects);
-    } else if (blamed && ++held.drops == kDropsOfSuspect) {
-      ++suspects_;
+  for (Order* order : {&releases_, &publishes_}) {
+    order->resend_at = 0;
+    for (std::uint16_t id = order->first; id != 0;) {
+      Slot& held = slot(id);
+      const std::uint16_t next = held.next;
+      const bool blamed = held.on_wire && blame;
+      release_quota(held);
+      if (std::exchange(held.on_wire, false)) --on_wire_;
+      if (blamed && held.drops >= kDropsOfSuspect) {
+        finish(id, false, ReasonCode::unspecified_error, kGivenUp, held.message.qos == 2, effects);
+      } else if (blamed && ++held.drops == kDropsOfSuspect) {
+        ++suspects_;
+      }
+      id = next;
     }
-    id = next;
   }
 }
 
@@ -158,9 +178,7 @@ void OutboundMessages::finish(std::uint16_t id, bool taken, ReasonCode code, std
                               Effects& effects) {
   Slot& done = slot(id);
   complete(done.message.token, taken, code, note, effects);
-  if (resend_at_ == id) resend_at_ = done.next;
-  (done.previous != 0 ? slot(done.previous).next : first_) = done.next;
-  (done.next != 0 ? slot(done.next).previous : last_) = done.previous;
+  remove(order_of(done), id);
   release_quota(done);
   if (done.on_wire) --on_wire_;
   if (done.drops >= kDropsOfSuspect) --suspects_;
@@ -227,7 +245,10 @@ std::optional<DecodeFault> OutboundMessages::on_pubrec(const PublishAck& ack, co
         return std::nullopt;
       }
       Slot& taken = slot(id);
+      remove(publishes_, id);
+      append(releases_, id);
       taken.state = State::wait_pubcomp;
+      if (!std::exchange(taken.on_wire, true)) ++on_wire_;
       in_flight_bytes_ -= taken.message.bytes();
       taken.message.topic = {};
       taken.message.payload = {};

@@ -39,9 +39,9 @@ struct OutboundMessage {
 /// Receive Maximum lets them out; then each has a packet identifier until it is completed. Everything about one packet
 /// takes constant time, however many are in flight.
 ///
-/// What was in flight when a connection went is sent again on the next, in the same order (section 4.4). A message that
-/// was in flight at two drops in a row is a suspect: suspects are sent one at a time, before all else, and the one with
-/// which the connection drops once more is given up.
+/// What was in flight when a connection went is sent again on the next (section 4.4): first the PUBRELs in the order of
+/// their PUBRECs, then the PUBLISHes in theirs (section 4.6). A message that was in flight at two drops in a row is a
+/// suspect: then all are sent one at a time, and the suspect with which the connection drops once more is given up.
 class OutboundMessages {
  public:
   OutboundMessages(const SessionOptions& options, PacketIds& packet_ids);
@@ -70,13 +70,19 @@ class OutboundMessages {
   };
   struct Slot {
     OutboundMessage message;
-    std::uint16_t previous = 0;  // in the order of sending; 0: none, as no packet has that identifier
+    std::uint16_t previous = 0;  // in its Order; 0: none, as no packet has that identifier
     std::uint16_t next = 0;
     State state = State::free;
     std::uint8_t drops = 0;        // connections in a row that went while it was in flight
     bool on_wire = false;          // sent on this connection
     bool holds_quota = false;      // counts against the broker's Receive Maximum
     bool sent_in_session = false;  // the broker may know it
+  };
+  /// A chain through the slots.
+  struct Order {
+    std::uint16_t first = 0;
+    std::uint16_t last = 0;
+    std::uint16_t resend_at = 0;  // the first that this connection has still to send again
   };
 
   [[nodiscard]] Slot& slot(std::uint16_t id) { return slots_[id]; }
@@ -85,9 +91,13 @@ class OutboundMessages {
   [[nodiscard]] bool may_take_from_queue() const;
   void pump(BrokerSide& broker, Effects& effects);
   void take_from_queue(BrokerSide& broker, Effects& effects);
+  /// False if nothing is left to send again.
+  bool resend_next(BrokerSide& broker, Effects& effects);
   void resend(std::uint16_t id, BrokerSide& broker, Effects& effects);
   void put_on_wire(std::uint16_t id, BrokerSide& broker, Effects& effects);
-  void append(std::uint16_t id);
+  [[nodiscard]] Order& order_of(const Slot& slot);
+  void append(Order& order, std::uint16_t id);
+  void remove(Order& order, std::uint16_t id);
   void release_quota(Slot& slot);
   /// Ends the message, and takes it out of the order; the identifier is free again unless `retire`.
   void finish(std::uint16_t id, bool taken, ReasonCode code, std::string_view note, bool retire, Effects& effects);
@@ -102,9 +112,8 @@ class OutboundMessages {
   std::size_t waiting_bytes_ = 0;
   std::vector<Slot> slots_;  // by packet identifier
   std::vector<std::uint16_t> retired_;
-  std::uint16_t first_ = 0;  // of the order of sending
-  std::uint16_t last_ = 0;
-  std::uint16_t resend_at_ = 0;  // the first that this connection has still to send again
+  Order publishes_;  // as they were sent
+  Order releases_;   // QoS 2 from PUBREC to PUBCOMP, as their PUBRECs came
   std::size_t in_flight_ = 0;
   std::size_t in_flight_bytes_ = 0;
   std::size_t on_wire_ = 0;

@@ -125,7 +125,28 @@ TEST(OutboundMessages, AreSentAgainInOrderWithDupWhenTheSessionIsResumed) {
   script.receive("50 02 0002");
   script.drop();
   script.resume();
-  EXPECT_EQ(script.sent(), packet("3c 07 0001 't' 0001 00 'x' 62 02 0002 3c 07 0001 't' 0003 00 'x'"));
+  EXPECT_EQ(script.sent(), packet("62 02 0002 3c 07 0001 't' 0001 00 'x' 3c 07 0001 't' 0003 00 'x'"));
+}
+
+TEST(OutboundMessages, SendPubrelsAgainInTheOrderOfTheirPubrecs) {
+  SessionScript script;
+  with_published(script, 3, 2);
+  script.receive("50 02 0003 50 02 0001");
+  script.drop();
+  script.resume();
+  EXPECT_EQ(script.sent(), packet("62 02 0003 62 02 0001 3c 07 0001 't' 0002 00 'x'"));
+}
+
+TEST(OutboundMessages, SendNoPubrelTwiceWhenAPubrecComesBeforeTheirTurn) {
+  SessionScript script;
+  with_published(script, 2, 2);
+  script.drop();
+  script.connect("20 06 01 00 03 21 0001");
+  EXPECT_EQ(script.sent(), packet("3c 07 0001 't' 0001 00 'x'"));
+  script.receive("50 02 0002");
+  EXPECT_EQ(script.sent(), packet("62 02 0002"));
+  script.receive("50 02 0001 70 02 0001");
+  EXPECT_EQ(script.sent(), packet("62 02 0001"));
 }
 
 TEST(OutboundMessages, AreSentAsNewWhenTheBrokerLostTheSession) {

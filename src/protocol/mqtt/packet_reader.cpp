@@ -84,7 +84,11 @@ ReadOutcome PacketReader::skip_oversized(const PacketHead& head) {
   std::swap(carried_, oversized_);
   carried_.clear();
   ByteReader body(std::string_view(oversized_).substr(head.head_bytes));
-  OversizedPublish publish{.topic = body.prefixed(), .packet_bytes = head.packet_bytes(), .packet_id = 0, .qos = qos};
+  OversizedPublish publish{.topic = body.prefixed(),
+                           .packet_bytes = head.packet_bytes(),
+                           .packet_id = 0,
+                           .qos = qos,
+                           .dup = (head.first_byte & 0x8) != 0};
   if (qos > 0) publish.packet_id = body.u16();
   if (!is_mqtt_text(publish.topic)) return DecodeFault{ReasonCode::malformed_packet, "topic is not UTF-8"};
   if (qos > 0 && publish.packet_id == 0)

@@ -17,6 +17,7 @@ struct OversizedPublish {
   std::size_t packet_bytes;
   std::uint16_t packet_id;  // 0 at QoS 0
   std::uint8_t qos;
+  bool dup;
 };
 
 using ReadOutcome = std::variant<ReceivedPacket, OversizedPublish, NeedMore, DecodeFault>;

@@ -64,7 +64,8 @@ void Session::on_transport_open(Instant now, Effects& effects) {
   reader_.reset(broker_.version);
   inbound_aliases_.free_retired();
   phase_ = Phase::connecting;
-  connack_deadline_ = now + options_.connack_timeout;
+  connect_sent_ = now;
+  session_doubtful_ = session_doubtful_ || std::exchange(connect_unanswered_, true);
   encode_connect({.version = broker_.version,
                   .client_id = options_.client_id,
                   .clean_start = starts_clean(),
@@ -81,6 +82,7 @@ void Session::on_transport_open(Instant now, Effects& effects) {
 
 std::optional<Session::Failure> Session::handle_connack(const ConnAck& connack, Instant now, Effects& effects) {
   if (phase_ == Phase::connected) return Failure{ReasonCode::protocol_error, "second CONNACK"};
+  connect_unanswered_ = false;
   if (connack.code != ReasonCode::success) {
     refuse_connack(connack, effects);
     return std::nullopt;
@@ -125,7 +127,6 @@ bool Session::clears_old_session(const ConnAck& connack, Effects& effects) {
 void Session::accept(const ConnAck& connack, Instant now, Effects& effects) {
   phase_ = Phase::connected;
   ever_accepted_ = true;
-  connack_deadline_ = kNever;
   if (connack.assigned_client_id) options_.client_id = *connack.assigned_client_id;
   BrokerCapabilities& capabilities = broker_.capabilities;
   capabilities = {.maximum_qos = connack.maximum_qos,
@@ -138,10 +139,15 @@ void Session::accept(const ConnAck& connack, Instant now, Effects& effects) {
                   .keepalive_s = connack.server_keepalive_s.value_or(options_.keepalive_s),
                   .session_expiry_s = connack.session_expiry_s};
   broker_.aliases.start(std::min(connack.topic_alias_maximum, options_.outbound_topic_aliases_max));
-  keepalive_.start(now, std::chrono::seconds(capabilities.keepalive_s));
+  keepalive_.start(connect_sent_, now, std::chrono::seconds(capabilities.keepalive_s));
   const bool is_5 = broker_.version == ProtocolVersion::v5;
+  using BrokerSession = InboundMessages::BrokerSession;
+  const bool doubtful = std::exchange(session_doubtful_, false);
   // A broker of version 3.1.1 has not been told a Receive Maximum.
-  inbound_.on_connected(connack.session_present, broker_.version, is_5 ? options_.receive_maximum : PacketIds::kMax);
+  inbound_.on_connected(!connack.session_present ? BrokerSession::lost
+                        : doubtful               ? BrokerSession::doubtful
+                                                 : BrokerSession::resumed,
+                        broker_.version, is_5 ? options_.receive_maximum : PacketIds::kMax);
   effects.events.emplace_back(Connected{connack.session_present, broker_.version, options_.client_id, capabilities});
   outbound_.on_connected(connack.session_present, broker_, effects);
 }
@@ -150,7 +156,6 @@ void Session::accept(const ConnAck& connack, Instant now, Effects& effects) {
 
 void Session::close(bool blame, Effects& effects) {
   phase_ = Phase::closed;
-  connack_deadline_ = kNever;
   keepalive_.stop();
   pings_.clear();
   inbound_.on_closed();
@@ -210,11 +215,11 @@ void Session::disconnect(ReasonCode code, Instant, Effects& effects) {
 // --- time ---
 
 Instant Session::next_deadline() const {
-  return phase_ == Phase::connecting ? connack_deadline_ : keepalive_.deadline();
+  return phase_ == Phase::connecting ? connect_sent_ + options_.connack_timeout : keepalive_.deadline();
 }
 
 void Session::on_timer(Instant now, Effects& effects) {
-  if (phase_ == Phase::connecting && now >= connack_deadline_) {
+  if (phase_ == Phase::connecting && now >= next_deadline()) {
     fallback_.on_other_failure();
     fail_connecting({.reason = "broker did not answer CONNECT in time", .code = std::nullopt}, effects);
     return;
@@ -308,7 +313,7 @@ std::optional<Session::Failure> Session::handle_publish(const Publish& publish, 
   if (auto failure = resolve_alias(publish, topic)) return failure;
   AcknowledgementHandle acknowledgement = 0;
   if (publish.qos > 0) {
-    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, effects.output);
+    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, effects.output);
     if (const auto* fault = std::get_if<DecodeFault>(&outcome))
       return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
     const auto& received = std::get<InboundMessages::Received>(outcome);
@@ -332,10 +337,12 @@ std::optional<Session::Failure> Session::handle_oversized(const OversizedPublish
   if (phase_ == Phase::connecting)
     return Failure{ReasonCode::protocol_error, "broker broke the protocol: packet before CONNACK"};
   if (publish.qos > 0) {
-    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, effects.output);
+    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, effects.output);
     if (const auto* fault = std::get_if<DecodeFault>(&outcome))
       return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
-    inbound_.acknowledge(std::get<InboundMessages::Received>(outcome).handle, effects.output);
+    const auto& received = std::get<InboundMessages::Received>(outcome);
+    inbound_.acknowledge(received.handle, effects.output);
+    if (!received.deliver) return std::nullopt;
   }
   effects.events.emplace_back(MessageTooLarge{std::string(publish.topic), publish.packet_bytes, publish.qos});
   return std::nullopt;

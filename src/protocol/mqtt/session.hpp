@@ -99,6 +99,8 @@ class Session {
   [[nodiscard]] std::size_t queued() const { return outbound_.queued(); }
   /// Received messages whose acknowledgement has not been sent.
   [[nodiscard]] std::size_t unacknowledged() const { return inbound_.unacknowledged(); }
+  /// Of publishes in flight and of requests, and those that publishes given up at QoS 2 keep from use.
+  [[nodiscard]] std::size_t packet_ids_in_use() const { return packet_ids_.in_use(); }
 
  private:
   enum class Phase : std::uint8_t { closed, connecting, connected };
@@ -143,7 +145,9 @@ class Session {
   Keepalive keepalive_;
   std::deque<std::optional<Token>> pings_;  // sent and not answered; the keepalive's have no token
   BrokerSide broker_;
-  Instant connack_deadline_ = kNever;
+  Instant connect_sent_;             // of this connection
+  bool connect_unanswered_ = false;  // the last CONNECT, so far
+  bool session_doubtful_ = false;    // a CONNECT since the last accepted one was never answered
   Phase phase_ = Phase::closed;
   bool ever_accepted_ = false;
   /// With 3.1.1 a clean session is one that ends with its connection, so an old session is cleared by a connection of

@@ -149,6 +149,14 @@ TEST(MqttSession, PingsAndFindsADeadPeerWithinOneAndAHalfKeepalives) {
   EXPECT_EQ(script.sent(), "e0 01 8d");
 }
 
+TEST(MqttSession, CountsTheKeepaliveFromItsConnect) {
+  SessionScript script;
+  script.open();
+  script.wait(seconds(12));
+  script.receive("20 03 00 00 00");
+  EXPECT_EQ(script.session.next_deadline(), script.now + seconds(18));
+}
+
 TEST(MqttSession, KeepsTheServersKeepalive) {
   SessionScript script;
   script.connect("20 06 00 00 03 13 0005");

@@ -187,6 +187,11 @@ std::optional<Fault> Decoder::check(const FrameHead& head, bool may_be_compresse
     default:
       return protocol_error("an unknown opcode");
   }
+  if (as_stream_) {
+    if (head.opcode == kText) return Fault{kCloseUnsupported, "a text message"};
+    if (head.length >> 63 != 0) return protocol_error("a length of 64 bits");
+    return std::nullopt;
+  }
   const bool compressed = begins_message ? head.compressed() : partial_->message_compressed;
   const std::uint64_t bytes_max = compressed ? deflated_bytes_max(message_bytes_max_) : message_bytes_max_;
   const std::uint64_t before = partial_ ? partial_->message.size() : 0;
@@ -200,6 +205,7 @@ std::optional<Event> Decoder::whole_frame(const FrameHead& head, Inflater* infla
   if (head.masked) apply_mask(payload, head.key);
   const std::string_view data(payload.data(), payload.size());
   if (is_control(head.opcode)) return control_event(head.opcode, data);
+  if (as_stream_) return piece_of_stream(head, data, head.fin);
   if (!head.fin || head.opcode == kContinuation) return add_to_message(head, data, head.fin, inflater);
   if (head.compressed()) return inflated_event(head.opcode, data, inflater);
   if (head.opcode == kText && !is_utf8(data)) return fault(kCloseInvalidPayload, "the text is not UTF-8");
@@ -216,11 +222,21 @@ std::optional<Event> Decoder::piece_of_frame(Inflater* inflater) {
   const bool frame_ends = p.remaining == 0;
   if (frame_ends) p.inside_frame = false;
 
+  if (as_stream_ && !is_control(p.frame.opcode)) return piece_of_stream(p.frame, data, frame_ends && p.frame.fin);
   if (!is_control(p.frame.opcode)) return add_to_message(p.frame, data, frame_ends && p.frame.fin, inflater);
   p.control.append(data);
   if (!frame_ends) return std::nullopt;
   p.control_delivered = true;
   return control_event(p.frame.opcode, p.control);
+}
+
+std::optional<Event> Decoder::piece_of_stream(const FrameHead& head, std::string_view data, bool last) {
+  if (!last)
+    partial().message_opcode = kBinary;
+  else if (head.opcode == kContinuation || partial_)
+    partial().message_opcode = 0;
+  if (data.empty()) return std::nullopt;
+  return data_event(kBinary, data);
 }
 
 std::optional<Event> Decoder::add_to_message(const FrameHead& head, std::string_view data, bool last,

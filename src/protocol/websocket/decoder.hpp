@@ -21,6 +21,7 @@ enum class Opcode : std::uint8_t { text = 0x1, binary = 0x2 };
 /// Close codes of RFC 6455 section 7.4.1 that we send or tell.
 inline constexpr std::uint16_t kCloseNormal = 1000;
 inline constexpr std::uint16_t kCloseProtocolError = 1002;
+inline constexpr std::uint16_t kCloseUnsupported = 1003;
 inline constexpr std::uint16_t kCloseNoStatus = 1005;  // never on the wire: the close frame was empty
 inline constexpr std::uint16_t kCloseInvalidPayload = 1007;
 inline constexpr std::uint16_t kCloseTooBig = 1009;
@@ -58,11 +59,18 @@ using Event = std::variant<Message, Ping, Pong, Close, Fault>;
 /// comes, and inflated when it is whole, so that a connection which is slow to send one holds no state of zlib. The
 /// limit is that of the inflated message.
 ///
+/// A decoder `AsStream` is for protocols to which the bounds of messages mean nothing (MQTT 5 section 6): binary
+/// messages are told piece by piece as they come, each as a Message, and nothing is gathered; so they may be of any
+/// length. A text is a Fault.
+///
 /// Views are valid until the next call of `next` or `feed`, and until the inflater's next use; the fed bytes must stay
 /// where they are until `next` has said nothing.
 class Decoder {
  public:
+  struct AsStream {};
   Decoder(Role role, std::uint32_t message_bytes_max) : message_bytes_max_(message_bytes_max), role_(role) {}
+
+  Decoder(Role role, AsStream) : message_bytes_max_(0), role_(role), as_stream_(true) {}
 
   void feed(std::span<char> bytes);
   /// The next event, or nothing when more bytes are needed (for ever after a Fault or a Close).
@@ -92,6 +100,7 @@ class Decoder {
   std::optional<Event> piece_of_frame(Inflater* inflater);
   /// Adds to a message that comes in pieces; the message itself with the last one.
   std::optional<Event> add_to_message(const FrameHead& head, std::string_view data, bool last, Inflater* inflater);
+  std::optional<Event> piece_of_stream(const FrameHead& head, std::string_view data, bool last);
   Event data_event(std::uint8_t opcode, std::string_view data);
   Event inflated_event(std::uint8_t opcode, std::string_view deflated, Inflater* inflater);
   Event control_event(std::uint8_t opcode, std::string_view payload);
@@ -102,6 +111,7 @@ class Decoder {
   std::unique_ptr<Partial, PartialDeleter> partial_;
   std::uint32_t message_bytes_max_;
   Role role_;
+  bool as_stream_ = false;
   bool finished_ = false;
 };
 

@@ -13,11 +13,6 @@ namespace {
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 constexpr std::size_t kKeyBytes = 16;
 
-bool wants_upgrade(const HttpFields& fields) {
-  return list_has_token(fields.value_or("Connection", ""), "upgrade") &&
-         list_has_token(fields.value_or("Upgrade", ""), "websocket");
-}
-
 }  // namespace
 
 std::string accept_value(std::string_view key) {
@@ -27,6 +22,11 @@ std::string accept_value(std::string_view key) {
   unsigned int size = 0;
   EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha1(), nullptr);
   return base64_encode({reinterpret_cast<const char*>(digest.data()), size});
+}
+
+bool wants_upgrade(const HttpFields& fields) {
+  return list_has_token(fields.value_or("Connection", ""), "upgrade") &&
+         list_has_token(fields.value_or("Upgrade", ""), "websocket");
 }
 
 bool wants_websocket(const HttpRequest& request) { return request.method == "GET" && wants_upgrade(request.fields); }
@@ -47,20 +47,6 @@ HttpResponse accept_upgrade(const HttpRequest& request) {
   response.fields.add("Connection", "Upgrade");
   response.fields.add("Sec-WebSocket-Accept", accept_value(request.fields.value_or("Sec-WebSocket-Key", "")));
   return response;
-}
-
-std::string make_key(RandomSource& random) {
-  std::array<std::uint8_t, kKeyBytes> bytes{};
-  random.fill(bytes);
-  return base64_encode({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
-
-std::optional<std::string> check_accept(const HttpResponse& response, std::string_view key) {
-  if (response.status != 101) return "the server answered with status " + std::to_string(response.status);
-  if (!wants_upgrade(response.fields)) return "the server did not upgrade to websocket";
-  if (response.fields.value_or("Sec-WebSocket-Accept", "") != accept_value(key))
-    return "the server's Sec-WebSocket-Accept is wrong";
-  return std::nullopt;
 }
 
 }  // namespace famemely::websocket

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 namespace famemely::websocket {
 namespace {
 
@@ -27,7 +25,7 @@ TEST(WebSocketHandshake, AcceptsAGoodRequest) {
   EXPECT_EQ(check_upgrade(upgrade_request()), std::nullopt);
   const HttpResponse response = accept_upgrade(upgrade_request());
   EXPECT_EQ(response.status, 101);
-  EXPECT_EQ(check_accept(response, "dGhlIHNhbXBsZSBub25jZQ=="), std::nullopt);
+  EXPECT_EQ(response.fields.value_or("Sec-WebSocket-Accept", ""), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
 TEST(WebSocketHandshake, RefusesARequestWithAFieldMissing) {
@@ -45,30 +43,6 @@ TEST(WebSocketHandshake, RefusesOtherMethodsVersionsAndKeys) {
   request = upgrade_request("Sec-WebSocket-Key");
   request.fields.add("Sec-WebSocket-Key", "c2hvcnQ=");
   EXPECT_NE(check_upgrade(request), std::nullopt);
-}
-
-TEST(WebSocketHandshake, AsAClientRefusesAWrongAnswer) {
-  HttpResponse response = accept_upgrade(upgrade_request());
-  EXPECT_NE(check_accept(response, "AAAAAAAAAAAAAAAAAAAAAA=="), std::nullopt);
-  response.status = 200;
-  EXPECT_NE(check_accept(response, "dGhlIHNhbXBsZSBub25jZQ=="), std::nullopt);
-}
-
-class CountingRandom final : public RandomSource {
- public:
-  void fill(std::span<std::uint8_t> bytes) override {
-    for (std::uint8_t& byte : bytes) byte = next_++;
-  }
-
- private:
-  std::uint8_t next_ = 0;
-};
-
-TEST(WebSocketHandshake, MakesAKeyThatItsOwnCheckAccepts) {
-  CountingRandom random;
-  HttpRequest request = upgrade_request("Sec-WebSocket-Key");
-  request.fields.add("Sec-WebSocket-Key", make_key(random));
-  EXPECT_EQ(check_upgrade(request), std::nullopt);
 }
 
 }  // namespace
