@@ -334,6 +334,10 @@ TEST(MqttServiceOptionsTest, AreCheckedAsTheServersSettingsAre) {
                 MqttService service({.host = "x", .settings = {{"MQTT_KEEPALIV", "1"}}});
               }),
               HasSubstr("the nearest is MQTT_KEEPALIVE"));
+  EXPECT_THAT(fault_of([] {
+                MqttService service({.url = "mqtts://x", .settings = {{"MQTT_CA_FILE", "/nowhere/ca.pem"}}});
+              }),
+              HasSubstr("/nowhere/ca.pem"));
   EXPECT_THAT(fault_of([] { MqttService service({.host = "managed"}); }), HasSubstr("managed"));
 }
 
