@@ -57,7 +57,8 @@ std::string read_close(const std::string& payload) {
   return "close" + std::to_string(code) + payload.substr(2);
 }
 
-std::vector<std::string> read_slowly(Role role, const std::string& bytes) {
+/// `as_stream`: binary messages are told as they come, however long; a text is refused.
+std::vector<std::string> read_slowly(Role role, const std::string& bytes, bool as_stream = false) {
   std::vector<std::string> events;
   std::string message;
   unsigned message_opcode = 0;
@@ -87,12 +88,20 @@ std::vector<std::string> read_slowly(Role role, const std::string& bytes) {
       events.emplace_back("fault1002");
       return events;
     }
-    if (!control && (length > kMessageBytesMax || message.size() + length > kMessageBytesMax)) {
+    if (as_stream && opcode == 1) {
+      events.emplace_back("fault1003");
+      return events;
+    }
+    if (as_stream && length >= std::uint64_t{1} << 63) {
+      events.emplace_back("fault1002");
+      return events;
+    }
+    if (!control && !as_stream && (length > kMessageBytesMax || message.size() + length > kMessageBytesMax)) {
       events.emplace_back("fault1009");
       return events;
     }
     const bool whole = bytes.size() - at >= length;
-    std::string payload = bytes.substr(at, static_cast<std::size_t>(length));
+    std::string payload = bytes.substr(at, static_cast<std::size_t>(std::min<std::uint64_t>(length, bytes.size())));
     at += payload.size();
     for (std::size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>(payload[i] ^ key[i % 4]);
     if (control) {
@@ -102,6 +111,12 @@ std::vector<std::string> read_slowly(Role role, const std::string& bytes) {
         return events;
       }
       events.push_back((opcode == 9 ? "ping" : "pong") + payload);
+      continue;
+    }
+    if (as_stream) {
+      if (!payload.empty()) events.push_back("binary" + payload);
+      if (!whole) break;
+      message_opcode = final ? 0 : 2;
       continue;
     }
     if (opcode != 0) message_opcode = opcode;
@@ -120,8 +135,7 @@ std::vector<std::string> read_slowly(Role role, const std::string& bytes) {
 }
 
 /// The same with the decoder under test, fed pieces of lengths that go on as `pieces` says.
-std::vector<std::string> decode(Role role, std::string bytes, std::size_t pieces) {
-  Decoder decoder(role, kMessageBytesMax);
+std::vector<std::string> decode(Decoder decoder, std::string bytes, std::size_t pieces) {
   std::vector<std::string> events;
   for (std::size_t at = 0; at < bytes.size();) {
     const std::size_t piece = pieces == 0 ? bytes.size() : 1 + pieces % 40;
@@ -132,6 +146,18 @@ std::vector<std::string> decode(Role role, std::string bytes, std::size_t pieces
     if (decoder.buffered_bytes() > kMessageBytesMax + 125 + 14) std::abort();
   }
   return events;
+}
+
+/// Pieces of a stream that follow one another, joined.
+std::vector<std::string> join_data(const std::vector<std::string>& events) {
+  std::vector<std::string> joined;
+  for (const std::string& event : events) {
+    if (event.starts_with("binary") && !joined.empty() && joined.back().starts_with("binary"))
+      joined.back() += event.substr(6);
+    else
+      joined.push_back(event);
+  }
+  return joined;
 }
 
 /// What a peer writes who says the same again.
@@ -146,7 +172,7 @@ std::vector<std::string> say_again(const std::string& bytes) {
     if (const auto* pong = std::get_if<Pong>(&*event)) append_pong(out, pong->data, kKey);
     if (const auto* close = std::get_if<Close>(&*event)) append_close(out, close->code, close->reason, kKey);
   }
-  return decode(Role::server, out, 0);
+  return decode(Decoder(Role::server, kMessageBytesMax), out, 0);
 }
 
 }  // namespace
@@ -157,7 +183,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t pieces = std::size_t{data[1]} + 1;
   const std::string bytes(reinterpret_cast<const char*>(data + 2), size - 2);
   std::vector<std::string> events = read_slowly(role, bytes);
-  if (decode(role, bytes, 0) != events || decode(role, bytes, pieces) != events) std::abort();
+  const auto decoded = [&](std::size_t cut) { return decode(Decoder(role, kMessageBytesMax), bytes, cut); };
+  if (decoded(0) != events || decoded(pieces) != events) std::abort();
+  const std::vector<std::string> stream = join_data(read_slowly(role, bytes, true));
+  const auto streamed = [&](std::size_t cut) {
+    return join_data(decode(Decoder(role, Decoder::AsStream{}), bytes, cut));
+  };
+  if (streamed(0) != stream || streamed(pieces) != stream) std::abort();
   if (role == Role::client) return 0;
   if (!events.empty() && events.back().starts_with("fault")) events.pop_back();
   if (say_again(bytes) != events) std::abort();

@@ -3,6 +3,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <exception>
 #include <future>
 #include <optional>
 #include <thread>
@@ -41,8 +42,17 @@ struct Gateway::State {
     return fault;
   }
 
+  /// The exceptions are those of a failed start-up, as of a certificate that can't be read.
+  [[nodiscard]] Result<std::unique_ptr<app::Server>, std::string> start_server(asio::io_context& loop) const {
+    try {
+      return app::Server::start(loop, config, *logger);
+    } catch (const std::exception& error) {
+      return failure(std::string(error.what()));
+    }
+  }
+
   void serve(Run& own, std::promise<std::optional<std::string>>& outcome) const {
-    auto server = app::Server::start(own.loop, config, *logger);
+    auto server = start_server(own.loop);
     if (!server) return outcome.set_value(std::move(server.error()));
     own.server = *std::move(server);
     own.server->announce(*logger);

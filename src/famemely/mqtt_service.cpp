@@ -185,7 +185,11 @@ void MessageHandlerRegistration::unregister() {
 MqttService::MqttService(MqttServiceOptions options) {
   app::Config config = service_config(options);
   auto logger = make_logger(std::move(options.log), config);
-  state_ = std::make_shared<MqttServiceState>(std::move(config), std::move(logger));
+  try {
+    state_ = std::make_shared<MqttServiceState>(std::move(config), std::move(logger));
+  } catch (const std::exception& error) {  // a file of certificates that can't be read
+    throw MqttError(kBadRequest, error.what());
+  }
 }
 
 MqttService::~MqttService() { state_->shut_down(); }

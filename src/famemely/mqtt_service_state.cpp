@@ -43,8 +43,7 @@ class MqttServiceState::Connection {
   explicit Connection(MqttServiceState& service)
       : service_(service),
         bridge_(link_options(service.config_), random_, *service.logger_),
-        link_(app::broker_address(service.config_, service.config_.mqtt_port), context_, bridge_, true,
-              *service.logger_),
+        link_(service.address_, context_, bridge_, true, *service.logger_),
         retry_(context_) {
     link_.set_gates({[this](std::vector<gateway::WorkerEvent>& events) { return take(events); }});
   }
@@ -195,7 +194,10 @@ class MqttServiceState::Connection {
 };
 
 MqttServiceState::MqttServiceState(app::Config config, std::shared_ptr<Logger> logger)
-    : config_(std::move(config)), logger_(std::move(logger)), calls_(std::make_unique<CallQueue>(logger_)) {
+    : config_(std::move(config)),
+      address_(app::broker_address(config_, config_.mqtt_port)),
+      logger_(std::move(logger)),
+      calls_(std::make_unique<CallQueue>(logger_)) {
   snapshot_.status.client_id = config_.mqtt_client_id;
 }
 

@@ -11,6 +11,7 @@
 #include "base/logger.hpp"
 #include "famemely/call_queue.hpp"
 #include "famemely/service_worker.hpp"
+#include "io/broker_connection.hpp"
 
 namespace famemely {
 
@@ -21,6 +22,7 @@ class MqttServiceState {
   /// Of publishes that the network thread has not seen; past it they are refused.
   static constexpr std::size_t kInboxBytesMax = 64'000'000;
 
+  /// Throws if the files that TLS needs can't be read.
   MqttServiceState(app::Config config, std::shared_ptr<Logger> logger);
   ~MqttServiceState();
 
@@ -52,6 +54,7 @@ class MqttServiceState {
   [[nodiscard]] bool submit(Request& request, std::size_t bytes);
 
   const app::Config config_;
+  const io::BrokerAddress address_;
   const std::shared_ptr<Logger> logger_;
   std::unique_ptr<CallQueue> calls_;  // none once shut down
   mutable std::mutex calls_mutex_;    // of the pointer

@@ -140,6 +140,7 @@ void Bridge::handle(Lane& lane, const mqtt::SessionEvent& event, Now now) {
     if (gone->session_taken_over)
       logger_.error("client id taken over", {{"client_id", lane.session().client_id()},
                                              {"hint", "another program connects with this MQTT_CLIENT_ID"}});
+    note_short_life(lane, *gone, now);
     return on_connection_over(lane, gone->reason, false, now);
   }
   if (const auto* large = std::get_if<mqtt::MessageTooLarge>(&event)) {
@@ -164,6 +165,7 @@ void Bridge::on_message(Lane& lane, const mqtt::MessageReceived& message, Now no
   const bool retained_copy = message.retain && lane.session().version() == mqtt::ProtocolVersion::v3_1_1;
   if (match.matched->filters.empty() || retained_copy || !leads(lane, message, match)) {
     ++counters_.copies_dropped;
+    if (match.matched->filters.empty()) warn_of_unmatched(message, now);
     return done_with();
   }
   if (message.payload.size() > options_.payload_bytes_max) {
@@ -174,6 +176,14 @@ void Bridge::on_message(Lane& lane, const mqtt::MessageReceived& message, Now no
   ++counters_.messages_in;
   if (match.workers == 0) return done_with();
   deliver(lane, message, match, now);
+}
+
+/// A copy may come a while after its filter has gone. What comes later has another reason.
+void Bridge::warn_of_unmatched(const mqtt::MessageReceived& message, Now now) {
+  if (now.instant < unmatched_is_odd_from_) return;
+  unmatched_is_odd_from_ = now.instant + kUnmatchedWarningInterval;
+  logger_.warn("message that no filter matches",
+               {{"topic", message.topic}, {"hint", "the broker may rewrite topics: docs/brokers.md"}});
 }
 
 bool Bridge::leads(const Lane& lane, const mqtt::MessageReceived& message, const UpstreamFilters::Match& match) const {
@@ -252,7 +262,10 @@ void Bridge::tell_status() {
 // --- answers of the broker ---
 
 void Bridge::on_publish_completed(const mqtt::PublishCompleted& completed, Now now) {
-  if (fence_publishes_.erase(completed.token)) return fences_.on_published(completed.taken, now.instant);
+  if (fence_publishes_.erase(completed.token)) {
+    if (completed.taken) return;
+    return completed.note.empty() ? fences_.on_refused(now.instant) : fences_.on_fence_lost(now.instant);
+  }
   const auto found = publishes_.find(completed.token);
   if (found == publishes_.end()) return;  // QoS 0, or answered as too late
   const Asker asker = found->second;

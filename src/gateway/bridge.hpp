@@ -89,6 +89,13 @@ class Bridge final {
 
   [[nodiscard]] const BridgeCounters& counters() const { return counters_; }
 
+  /// After an UNSUBSCRIBE copies may still come for so long without anybody's wondering.
+  static constexpr std::chrono::seconds kUnsubscribeGrace{5};
+  static constexpr std::chrono::seconds kUnmatchedWarningInterval{60};
+  /// A connection that ends sooner than this, and without a word, may have been taken over.
+  static constexpr std::chrono::seconds kShortLife{5};
+  static constexpr std::size_t kShortLivesTold = 3;
+
  private:
   friend class Lane;
 
@@ -142,6 +149,7 @@ class Bridge final {
   void deliver(Lane& lane, const mqtt::MessageReceived& message, UpstreamFilters::Match& match, Now now);
   void on_publish_completed(const mqtt::PublishCompleted& completed, Now now);
   void on_written(Lane& lane);
+  void warn_of_unmatched(const mqtt::MessageReceived& message, Now now);
   [[nodiscard]] bool leads(const Lane& lane, const mqtt::MessageReceived& message,
                            const UpstreamFilters::Match& match) const;
 
@@ -151,6 +159,7 @@ class Bridge final {
   void join_lanes();
   void stop_lane(Lane& lane, Now now);
   [[nodiscard]] Lane& first() { return *lanes_.front(); }
+  void note_short_life(Lane& lane, const mqtt::Disconnected& gone, Now now);
   [[nodiscard]] bool all_lanes_are_up() const;
   void update_status(Now now);
   void send_upstream(Now now);
@@ -223,6 +232,7 @@ class Bridge final {
   std::vector<mqtt::SessionEvent> events_;  // scratch of `absorb`
   bool stopped_ = false;
   bool dropping_told_ = false;
+  Instant unmatched_is_odd_from_{};
   std::optional<WallTime> timestamp_of_;
   std::string timestamp_;
 };

@@ -57,7 +57,7 @@ void Bridge::send_fences(Now now) {
                                                      .qos = qos},
                                                     now.instant, first().effects());
     if (!accepted)
-      fences_.on_published(false, now.instant);
+      fences_.on_refused(now.instant);
     else if (qos > 0)
       fence_publishes_.insert(token);
   }

@@ -46,6 +46,7 @@ void Bridge::stop_lane(Lane& lane, Now now) {
 void Bridge::on_connected(Lane& lane, const mqtt::Connected& connected, Now now) {
   lane.on_accepted(now);
   lane.counts = lane.up = true;
+  lane.up_since = now.instant;
   fences_.on_connected(lane.index(), connected.session_present, now.instant);
   finish_round();
   if (lane.index() == 0) {
@@ -94,6 +95,18 @@ void Bridge::on_connection_over(Lane& lane, const std::string& said, bool retry_
                 {"retry_in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(delay).count()}});
 }
 
+void Bridge::note_short_life(Lane& lane, const mqtt::Disconnected& gone, Now now) {
+  const bool short_life = lane.up && !gone.code && !gone.by_caller && now.instant < lane.up_since + kShortLife;
+  if (!short_life) {
+    lane.short_lives = 0;
+  } else if (++lane.short_lives == kShortLivesTold) {
+    logger_.error("connections to the broker end soon",
+                  {{"client_id", lane.session().client_id()},
+                   {"times", lane.short_lives},
+                   {"hint", "another program may connect with this MQTT_CLIENT_ID, or may not be let do what we ask"}});
+  }
+}
+
 bool Bridge::all_lanes_are_up() const {
   return lanes_.front()->session().connected() && std::ranges::all_of(lanes_, [](const auto& lane) {
            return lane->stopped() || !lane->counts || lane->session().connected();
@@ -133,7 +146,7 @@ void Bridge::send_requests(Lane& lane, Now now) {
     ids.clear();
     bytes = 0;
   };
-  while (!lane.requests.empty() && lane.requests_in_flight < kRequestsInFlightMax) {
+  while (!lane.requests.empty() && lane.requests_in_flight < kRequestsInFlightMax && !lane.asks_suspect) {
     const Lane::Request request = std::move(lane.requests.front());
     lane.requests.pop_front();
     if (const auto* unsubscribe = std::get_if<UpstreamFilters::Unsubscribe>(&request)) {
@@ -143,6 +156,16 @@ void Bridge::send_requests(Lane& lane, Now now) {
     }
     const FilterId id = std::get<UpstreamFilters::Subscribe>(request).id;
     if (!filters_.contains(id)) continue;
+    if (filters_.is_suspect(id)) {
+      flush();
+      if (lane.requests_in_flight > 0) {
+        lane.requests.push_front(request);
+        break;
+      }
+      lane.asks_suspect = true;
+      send_subscribe(lane, {id}, now);
+      break;
+    }
     const std::size_t more = filters_.filter(id).text().size() + kSubscribeEntryBytes;
     if (bytes + more + kSubscribeHeadBytes > broker.maximum_packet_size) flush();
     ids.push_back(id);
@@ -166,12 +189,10 @@ void Bridge::send_subscribe(Lane& lane, const std::vector<FilterId>& ids, Now no
   }
   if (session.broker().subscription_identifiers) command.subscription_identifier = filters_.number(ids.front());
   if (const auto accepted = lane.session().subscribe(command, now.instant, lane.effects()); !accepted) {
-    for (const FilterId id : ids) {
-      if (session.connected())
-        filters_.on_subscribed(id, mqtt::ReasonCode::unspecified_error, accepted.error().text());
-      else
-        filters_.on_answer_lost(id);
-    }
+    // Without a connection they are asked for on the next one.
+    if (!session.connected()) return;
+    for (const FilterId id : ids)
+      filters_.on_subscribed(id, mqtt::ReasonCode::unspecified_error, accepted.error().text());
     return;
   }
   ++lane.requests_in_flight;
@@ -184,6 +205,7 @@ void Bridge::send_unsubscribe(Lane& lane, const mqtt::TopicFilter& filter, Now n
     return filters_.on_unsubscribe_lost(lane.index(), filter);
   ++lane.requests_in_flight;
   unsubscribes_.emplace(token, filter);
+  unmatched_is_odd_from_ = std::max(unmatched_is_odd_from_, now.instant + kUnsubscribeGrace);
 }
 
 void Bridge::on_subscribe_completed(Lane& lane, const mqtt::SubscribeCompleted& completed, Now now) {
@@ -194,6 +216,7 @@ void Bridge::on_subscribe_completed(Lane& lane, const mqtt::SubscribeCompleted& 
   const auto found = subscribes_.find(completed.token);
   if (found == subscribes_.end()) return;
   if (lane.requests_in_flight > 0) --lane.requests_in_flight;
+  lane.asks_suspect = false;
   const std::vector<FilterId> ids = std::move(found->second);
   subscribes_.erase(found);
   for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -60,6 +60,7 @@ bool FenceRounds::has_passed(Stream stream) const {
 void FenceRounds::begin(Instant now) {
   wanted_ = false;
   open_ = true;
+  resends_qos_1_ = false;
   ++round_;
   for (Lane& each : lanes_) {
     each.passed = {!each.in_use, !each.in_use};
@@ -166,8 +167,14 @@ void FenceRounds::on_subscribe_lost(LaneIndex index) {
   if (here.subscribed == Subscribed::asked) here.subscribed = Subscribed::no;
 }
 
-void FenceRounds::on_published(bool taken, Instant now) {
-  if (!taken && open_) try_the_other_topic("publish refused", now);
+void FenceRounds::on_refused(Instant now) {
+  if (open_) try_the_other_topic("publish refused", now);
+}
+
+void FenceRounds::on_fence_lost(Instant now) {
+  if (!open_ || has_passed(Stream::qos_1_and_2)) return;
+  resends_qos_1_ = true;
+  if (is_up()) deadline_ = now + kResendInterval;
 }
 
 void FenceRounds::try_the_other_topic(std::string_view why, Instant now) {
@@ -191,9 +198,11 @@ void FenceRounds::on_timer(Instant now) {
   if (!is_up() || now < deadline_) return;
   deadline_ = kNever;
   if (!open_) return;
-  if (!proved_) return try_the_other_topic("fence not back in time", now);
+  if (!proved_ && !resends_qos_1_) return try_the_other_topic("fence not back in time", now);
   deadline_ = now + kResendInterval;
-  if (!has_passed(Stream::qos_0)) send(0);  // the other one can't be lost, only be late
+  if (!has_passed(Stream::qos_0)) send(0);
+  // The other one is late, not lost, unless it was given up.
+  if (std::exchange(resends_qos_1_, false) && !has_passed(Stream::qos_1_and_2)) send(1);
 }
 
 }  // namespace famemely::gateway

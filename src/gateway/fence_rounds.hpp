@@ -66,7 +66,9 @@ class FenceRounds {
   void on_stopped(LaneIndex lane);
   /// The broker's answer to the SUBSCRIBE, or to a fence of QoS 1.
   void on_subscribed(LaneIndex lane, bool granted, Instant now);
-  void on_published(bool taken, Instant now);
+  void on_refused(Instant now);
+  /// A fence of QoS 1 has been given up on its way to the broker.
+  void on_fence_lost(Instant now);
   /// The SUBSCRIBE went without an answer.
   void on_subscribe_lost(LaneIndex lane);
   void on_timer(Instant now);
@@ -111,6 +113,7 @@ class FenceRounds {
   bool wanted_ = false;
   bool open_ = false;
   bool finished_ = false;
+  bool resends_qos_1_ = false;
   std::uint64_t round_ = 0;
   Instant deadline_ = kNever;
   std::vector<Publish> publishes_;

@@ -70,6 +70,11 @@ class Lane final : public BrokerChannel {
   std::deque<Request> requests{};
   /// SUBSCRIBE and UNSUBSCRIBE packets without an answer.
   std::size_t requests_in_flight = 0;
+  /// One of them is for a filter with which the connection dropped twice: it is alone.
+  bool asks_suspect = false;
+  /// Connections in a row that ended soon, and without a word from the broker.
+  std::size_t short_lives = 0;
+  Instant up_since{};
   bool up = false;
   /// It has been up, or has failed to come up: so it counts for whether we are connected.
   bool counts = false;

@@ -107,7 +107,9 @@ void RetainedFetcher::begin(Now now, MessageSequence last_live) {
       for (std::size_t i = at; i < std::min(at + subscribe_batch_, portion.filters.size()); ++i)
         command.entries.push_back({.filter = portion.filters[i], .qos = 0});
       if (numbered) command.subscription_identifier = number;
-      if (const auto accepted = session_.subscribe(command, now.instant, effects_); !accepted) {
+      if (const auto accepted = session_.subscribe(command, now.instant, effects_); accepted) {
+        ++running_->subscribes;
+      } else {
         ++incomplete_;
         logger_.warn("retained messages not fetched",
                      {{"topic", portion.filters[at].text()}, {"reason", accepted.error().text()}});
@@ -122,6 +124,7 @@ void RetainedFetcher::begin(Now now, MessageSequence last_live) {
 void RetainedFetcher::on_message(const mqtt::MessageReceived& message, Now now) {
   // Live messages come without the flag, because nothing was subscribed "as published".
   if (!message.retain || !running_) return;
+  on_progress(now);
   bool numbered = false;
   for (const std::uint32_t number : message.subscription_identifiers) {
     numbered = true;
@@ -152,8 +155,19 @@ void RetainedFetcher::add(Portion& portion, const mqtt::MessageReceived& message
   portion.fingerprints.push_back(fingerprint(message.payload));
 }
 
+/// Something that the end of the fetch waits for has come.
+void RetainedFetcher::on_progress(Now now) {
+  if (!running_->ponged || running_->subscribes > 0) return;
+  if (out_of_order_) {
+    quiet_at_ = now.instant + kQuietTime;
+    return;
+  }
+  finish(running_->over_limit ? "too many bytes" : "");
+  idle_at_ = now.instant + kIdleTimeout;
+}
+
 void RetainedFetcher::finish(std::string_view why_incomplete) {
-  fetch_deadline_ = kNever;
+  fetch_deadline_ = quiet_at_ = kNever;
   if (!why_incomplete.empty()) {
     ++incomplete_;
     logger_.warn("incomplete fetch of retained messages",
@@ -195,13 +209,18 @@ void RetainedFetcher::handle(const mqtt::SessionEvent& event, Now now) {
   if (const auto* message = std::get_if<mqtt::MessageReceived>(&event)) return on_message(*message, now);
   if (const auto* pong = std::get_if<mqtt::PingCompleted>(&event)) {
     if (!running_ || pong->token != ping_) return;
-    finish(running_->over_limit ? "too many bytes" : "");
-    idle_at_ = now.instant + kIdleTimeout;
+    running_->ponged = true;
+    if (running_->subscribes > 0 && !std::exchange(out_of_order_, true))
+      logger_.info("broker answers out of order", {{"hint", "fetches of retained messages end after a short silence"}});
+    on_progress(now);
   } else if (const auto* subscribed = std::get_if<mqtt::SubscribeCompleted>(&event)) {
     if (!subscribed->lost && std::ranges::any_of(subscribed->codes, mqtt::is_failure))
       logger_.warn(
           "retained messages not fetched",
           {{"reason", subscribed->reason_string.empty() ? "subscription refused" : subscribed->reason_string}});
+    if (subscribed->lost || !running_ || running_->subscribes == 0) return;
+    --running_->subscribes;
+    on_progress(now);
   } else if (std::holds_alternative<mqtt::Connected>(event)) {
     redirects_.on_accepted();
     reconnect_.on_success(now.instant);
@@ -222,7 +241,7 @@ void RetainedFetcher::on_connection_over(const std::string& said, bool retry_at_
   attempting_ = false;
   close_wish_ = true;
   to_unsubscribe_.clear();
-  idle_at_ = kNever;
+  idle_at_ = quiet_at_ = kNever;
   if (running_) {
     // From the beginning, on the next connection, as long as there is time.
     for (Portion& portion : running_->portions) {
@@ -265,6 +284,10 @@ void RetainedFetcher::on_timer(Now now) {
   }
   session_.on_timer(now.instant, effects_);
   absorb(now);
+  if (quiet_at_ <= now.instant) {
+    finish(running_->over_limit ? "too many bytes" : "");
+    idle_at_ = now.instant + kIdleTimeout;
+  }
   if (fetch_deadline_ <= now.instant) {
     const bool was_running = running_.has_value();
     if (!was_running) running_ = Running{.portions = {}};
@@ -283,7 +306,7 @@ void RetainedFetcher::on_timer(Now now) {
 }
 
 Instant RetainedFetcher::next_deadline() const {
-  return std::min({session_.next_deadline(), open_at_, fetch_deadline_, idle_at_});
+  return std::min({session_.next_deadline(), open_at_, fetch_deadline_, quiet_at_, idle_at_});
 }
 
 void RetainedFetcher::stop(Now now) {

@@ -31,6 +31,8 @@ class RetainedFetcher final : public BrokerChannel {
  public:
   /// A fetch that has not ended by then is incomplete.
   static constexpr std::chrono::seconds kFetchTimeout{30};
+  /// With a broker whose PINGRESP overtakes what was asked before it, a fetch ends after so long without a message.
+  static constexpr std::chrono::milliseconds kQuietTime{200};
   /// The connection is closed after so long without a fetch.
   static constexpr std::chrono::seconds kIdleTimeout{10};
   static constexpr std::size_t kFiltersPerFetchMax = 1'000;
@@ -92,6 +94,8 @@ class RetainedFetcher final : public BrokerChannel {
     std::vector<Portion> portions;
     std::size_t bytes = 0;
     bool over_limit = false;
+    std::size_t subscribes = 0;  // without an answer
+    bool ponged = false;
   };
 
   void absorb(Now now);
@@ -101,6 +105,7 @@ class RetainedFetcher final : public BrokerChannel {
   void on_connection_over(const std::string& said, bool retry_at_once, Now now);
   [[nodiscard]] std::vector<Portion> take_next();
   void begin(Now now, MessageSequence last_live);
+  void on_progress(Now now);
   void finish(std::string_view why_incomplete);
   void unsubscribe(Now now);
 
@@ -123,11 +128,13 @@ class RetainedFetcher final : public BrokerChannel {
   std::vector<mqtt::SessionEvent> events_;  // scratch of `absorb`
   mqtt::Token last_token_ = 0;
   mqtt::Token ping_ = 0;
+  bool out_of_order_ = false;  // the broker answers PINGREQ before SUBSCRIBE
   bool allowed_ = false;
   bool attempting_ = false;
   bool stopped_ = false;
   Instant open_at_ = kNever;
   Instant fetch_deadline_ = kNever;
+  Instant quiet_at_ = kNever;
   Instant idle_at_ = kNever;
   std::uint64_t incomplete_ = 0;
 };

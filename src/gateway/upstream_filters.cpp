@@ -313,7 +313,19 @@ void UpstreamFilters::on_disconnected(LaneIndex lane) {
 
 void UpstreamFilters::on_answer_lost(FilterId id) {
   const auto found = filters_.find(id);
-  if (found != filters_.end() && found->second.state == State::asked) found->second.state = State::absent;
+  if (found == filters_.end()) return;
+  Filter& filter = found->second;
+  if (filter.state == State::asked) filter.state = State::absent;
+  if (++filter.drops <= kDropsOfSuspect || filter.in_round) return;
+  filter.drops = 0;
+  const Error error{ErrorCode::broker_refused,
+                    "Failed to subscribe: the connection to the broker dropped with it three times"};
+  if (filter.granted_before) {  // it asked for more than it has
+    filter.qos_asked = filter.qos_granted;
+    return refuse_waiters(filter, error);
+  }
+  take_away(filter, id, error);
+  drop(id);
 }
 
 void UpstreamFilters::on_unsubscribe_lost(LaneIndex lane, const mqtt::TopicFilter& filter) {
@@ -331,6 +343,7 @@ void UpstreamFilters::on_subscribed(FilterId id, mqtt::ReasonCode code, std::str
     return;
   }
   filter.raised = false;
+  filter.drops = 0;
   std::vector<FilterId> others;
   if (!numbered_) others = overlapping(id);
   if (!mqtt::is_failure(code)) {

@@ -103,6 +103,9 @@ class UpstreamFilters {
   void on_subscribed(FilterId id, mqtt::ReasonCode code, std::string_view reason);
   /// The connection went before the broker answered.
   void on_answer_lost(FilterId id);
+  /// Connections have gone twice in a row while it was asked for: it is to be asked for alone. Some brokers close the
+  /// connection where they refuse, and no filter shall keep the link down: with the third it is refused.
+  [[nodiscard]] bool is_suspect(FilterId id) const { return filters_.at(id).drops >= kDropsOfSuspect; }
   void on_unsubscribed(LaneIndex lane, const mqtt::TopicFilter& filter);
   void on_unsubscribe_lost(LaneIndex lane, const mqtt::TopicFilter& filter);
   void expire(Instant now);
@@ -152,6 +155,7 @@ class UpstreamFilters {
     bool granted_before = false;  // and the broker has granted it
     bool raised = false;          // asked for once more, at a higher quality, and not answered
     bool in_round = false;
+    std::uint8_t drops = 0;       // connections in a row that went while it was asked for
     std::uint32_t asks = 0;       // SUBSCRIBEs on this connection that are not answered: the last answer counts
     std::uint8_t qos_needed = 0;  // by its own holders and waiters
     std::uint8_t qos_asked = 0;   // by the last SUBSCRIBE: also what overlapping filters need
@@ -181,6 +185,7 @@ class UpstreamFilters {
     FilterId filter;  // kNoFilter: it waits for a lane
   };
   static constexpr FilterId kNoFilter = 0;
+  static constexpr std::uint8_t kDropsOfSuspect = 2;
   struct TopicHash {
     using is_transparent = void;
     std::size_t operator()(std::string_view topic) const noexcept { return std::hash<std::string_view>{}(topic); }

@@ -42,12 +42,24 @@ void BrokerDialer::dial(const std::string& host, std::uint16_t port, std::size_t
         if (fault) return finish(failure(fmt::format("DNS lookup of {} failed: {}", host_, fault.message())));
         std::vector<tcp::endpoint> found;
         for (const auto& result : results) found.push_back(result.endpoint());
-        resolved_ = true;
-        endpoints_ = order_of_attempts(found, first);
-        if (endpoints_.size() > kAddressesMax) endpoints_.resize(kAddressesMax);
-        attempts_.reserve(endpoints_.size());
-        begin_next();
+        begin_all(order_of_attempts(found, first));
       });
+}
+
+void BrokerDialer::dial_all(std::vector<tcp::endpoint> endpoints, Done done) {
+  cancel();
+  host_ = endpoints.front().address().to_string();
+  port_ = endpoints.front().port();
+  done_ = std::move(done);
+  begin_all(std::move(endpoints));
+}
+
+void BrokerDialer::begin_all(std::vector<tcp::endpoint> endpoints) {
+  resolved_ = true;
+  endpoints_ = std::move(endpoints);
+  if (endpoints_.size() > kAddressesMax) endpoints_.resize(kAddressesMax);
+  attempts_.reserve(endpoints_.size());
+  begin_next();
 }
 
 void BrokerDialer::begin_next() {

@@ -36,6 +36,8 @@ class BrokerDialer {
 
   /// Ends whatever went on before. `first` is taken modulo the number of addresses.
   void dial(const std::string& host, std::uint16_t port, std::size_t first, Done done);
+  /// The same without the look-up: these are the addresses, in this order.
+  void dial_all(std::vector<tcp::endpoint> endpoints, Done done);
   /// `done` is not called any more.
   void cancel();
   /// What to say when the time is over at this point.
@@ -48,6 +50,7 @@ class BrokerDialer {
     std::optional<std::string> fault{};
   };
 
+  void begin_all(std::vector<tcp::endpoint> endpoints);
   void begin_next();
   void on_attempt(std::uint64_t run, std::size_t index, const boost::system::error_code& fault);
   void finish(Result<tcp::socket, std::string> result);

@@ -67,7 +67,9 @@ class MqttServiceTest : public testing::Test {
   /// A registration that the broker has granted.
   static MessageHandlerRegistration granted(MqttService& service, const std::string& filter, MessageHandler handler) {
     auto registration = service.register_message_handler(filter, std::move(handler));
-    registration.subscribed().get();
+    const auto subscribed = registration.subscribed();
+    if (subscribed.wait_for(20s) != std::future_status::ready) throw std::runtime_error("not subscribed");
+    subscribed.get();
     return registration;
   }
 
@@ -246,6 +248,34 @@ TEST_F(MqttServiceTest, LetsAHandlerWaitForAPublish) {
   EXPECT_THAT(answers.all(), ElementsAre("answer=42"));
 }
 
+TEST_F(MqttServiceTest, LetsAHandlerWaitForAnswersWhileMoreMessagesWaitThanThereIsRoomFor) {
+  MqttService service(options());
+  MqttService publisher(options());
+  service.connect().get();
+  publisher.connect().get();
+  std::promise<void> flooded;
+  std::atomic<int> heard = 0;
+  std::atomic<bool> answered = false;
+  MessageHandlerRegistration late;
+  const auto registration = granted(service, "flood", [&](const MqttMessage&) {
+    if (heard++ > 0) return;
+    flooded.get_future().get();
+    service.publish({.topic = "answer", .payload = "", .qos = 2}).get();
+    late = granted(service, "late", [](const MqttMessage&) {});
+    answered = true;
+  });
+  constexpr int kMessages = 80;  // of a megabyte
+  std::vector<std::future<void>> futures;
+  for (int i = 0; i < kMessages; ++i) {
+    futures.push_back(publisher.publish({.topic = "flood", .payload = std::string(1'000'000, 'x'), .qos = 1}));
+    if (i % 10 == 9) futures.back().get();
+  }
+  std::this_thread::sleep_for(200ms);
+  flooded.set_value();
+  EXPECT_TRUE(eventually([&] { return answered.load(); }));
+  EXPECT_TRUE(eventually([&] { return heard == kMessages; })) << heard;
+}
+
 TEST_F(MqttServiceTest, CallsCompletionsOnTheThreadOfTheHandlers) {
   MqttService service(options());
   std::promise<std::thread::id> connected;
@@ -304,6 +334,10 @@ TEST(MqttServiceOptionsTest, AreCheckedAsTheServersSettingsAre) {
                 MqttService service({.host = "x", .settings = {{"MQTT_KEEPALIV", "1"}}});
               }),
               HasSubstr("the nearest is MQTT_KEEPALIVE"));
+  EXPECT_THAT(fault_of([] {
+                MqttService service({.url = "mqtts://x", .settings = {{"MQTT_CA_FILE", "/nowhere/ca.pem"}}});
+              }),
+              HasSubstr("/nowhere/ca.pem"));
   EXPECT_THAT(fault_of([] { MqttService service({.host = "managed"}); }), HasSubstr("managed"));
 }
 

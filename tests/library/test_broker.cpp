@@ -87,7 +87,10 @@ void TestBroker::start() {
     ::execlp("mosquitto", "mosquitto", "-c", configuration.c_str(), nullptr);
     ::_exit(127);
   }
-  if (!eventually([this] { return listens(port_); })) throw std::runtime_error("mosquitto does not start");
+  // Should somebody else have taken the port, ours has ended.
+  const auto ended = [this] { return ::waitpid(process_, nullptr, WNOHANG) != 0; };
+  if (!eventually([&] { return ended() || listens(port_); }) || ended())
+    throw std::runtime_error("mosquitto does not start");
 }
 
 void TestBroker::stop() {

@@ -20,6 +20,7 @@ for (const MQTT_VERSION of ['5', '3.1.1'])
   test(`Mosquitto, ${MQTT_VERSION}: filters come and go under load while the wire tears`, async (t) => {
     const broker = await startMosquitto(t);
     const seed = Date.now() % 1_000_000;
+    t.diagnostic(`seed ${seed}`);
     const { tears } = await exerciseOverlaps(t, { broker, env: { MQTT_VERSION }, version: 5, seed });
     assert.ok(tears >= 5, `${tears} tears`);
   });
