@@ -147,6 +147,7 @@ void Broker::handle(Client& client, WirePacket packet, Instant now) {
     case PacketType::disconnect:
       require(packet.bytes <= client.limits.maximum_packet_size.value_or(UINT32_MAX),
               "broker: a packet over the maximum");
+      if (session_ && packet.session_expiry_s) session_->expiry_s = *packet.session_expiry_s;
       return close(client, now);
     default:
       throw Violation("broker: a packet that only brokers send");

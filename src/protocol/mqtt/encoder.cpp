@@ -242,6 +242,16 @@ void encode_unsubscribe(std::uint16_t packet_id, std::span<const TopicFilter> fi
 
 void encode_pingreq(std::string& out) { Writer(out).head(PacketType::pingreq, 0, 0); }
 
+void encode_disconnect_and_end_session(std::string& out) {
+  constexpr std::uint32_t kProperty = 5;
+  Writer writer(out);
+  writer.head(PacketType::disconnect, 0, 1 + 1 + kProperty);
+  writer.u8(static_cast<std::uint32_t>(ReasonCode::success));
+  writer.variable(kProperty);
+  writer.id(PropertyId::session_expiry_interval);
+  writer.u32(0);
+}
+
 void encode_disconnect(ReasonCode code, std::string_view reason_string, ProtocolVersion version, std::string& out) {
   Writer writer(out);
   const bool with_reason = version == ProtocolVersion::v5 && !reason_string.empty();

@@ -39,5 +39,7 @@ void encode_unsubscribe(std::uint16_t packet_id, std::span<const TopicFilter> fi
 void encode_pingreq(std::string& out);
 /// Version 3.1.1 has no place for the code and the reason.
 void encode_disconnect(ReasonCode code, std::string_view reason_string, ProtocolVersion version, std::string& out);
+/// Ends the session with the connection (MQTT 5 section 3.14.2.2.2: a Session Expiry Interval of 0).
+void encode_disconnect_and_end_session(std::string& out);
 
 }  // namespace famemely::mqtt

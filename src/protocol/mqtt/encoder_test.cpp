@@ -128,6 +128,7 @@ TEST(MqttEncoder, WritesPingreqAndDisconnect) {
   EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::protocol_error, {}, kV5, out); }), "e0 01 82");
   EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::protocol_error, "why", kV5, out); }),
             hex(bytes("e0 08 82 06 1f 0003 'why'")));
+  EXPECT_EQ(encoded([](std::string& out) { encode_disconnect_and_end_session(out); }), "e0 07 00 05 11 00 00 00 00");
   EXPECT_EQ(encoded([](std::string& out) { encode_disconnect(ReasonCode::protocol_error, "why", kV311, out); }),
             "e0 00");
 }

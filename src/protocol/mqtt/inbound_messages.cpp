@@ -21,10 +21,15 @@ bool is_qos_2(AcknowledgementHandle handle) { return (handle & 1) != 0; }
 /// So many acknowledged arrivals are kept before the rest moves to the front.
 constexpr std::size_t kDoneMax = 1024;
 
+/// Beyond it a broker that takes identifiers in turn may begin anew.
+constexpr std::uint16_t kLastIds = 60'000;
+
 }  // namespace
 
 void InboundMessages::on_connected(BrokerSession session, ProtocolVersion version, std::uint16_t receive_maximum) {
   version_ = version;
+  ++connection_;
+  last_new_id_ = 0;  // a restarted broker may begin anew
   receive_maximum_ = receive_maximum;
   quota_used_ = 0;
   beyond_told_ = false;
@@ -59,25 +64,47 @@ InboundMessages::Exchange& InboundMessages::exchange(std::uint16_t packet_id) {
 }
 
 std::variant<InboundMessages::Received, DecodeFault> InboundMessages::receive(std::uint8_t qos, std::uint16_t packet_id,
-                                                                              bool dup, std::string& output) {
+                                                                              bool dup, std::size_t fingerprint,
+                                                                              std::string& output) {
   const bool counted = qos == 2 && exchange(packet_id).holds_quota;
   if (!counted && quota_used_ >= PacketIds::kMax)
     return DecodeFault{ReasonCode::receive_maximum_exceeded, "more messages unacknowledged than packet identifiers"};
   if (!counted) ++quota_used_;
-  Received received = qos == 2 ? receive_qos_2(packet_id, dup)
+  if (!dup) note_new_id(packet_id);
+  Received received = qos == 2 ? receive_qos_2(packet_id, dup, fingerprint)
                                : Received{true, false, make_handle(add_arrival(1, packet_id, false), packet_id, false)};
   received.beyond_receive_maximum = quota_used_ > receive_maximum_ && !std::exchange(beyond_told_, true);
   flush(output);
   return received;
 }
 
-InboundMessages::Received InboundMessages::receive_qos_2(std::uint16_t packet_id, bool dup) {
+void InboundMessages::note_new_id(std::uint16_t packet_id) {
+  if (packet_id <= last_new_id_ && last_new_id_ < kLastIds) takes_ids_in_turn_ = false;
+  last_new_id_ = packet_id;
+}
+
+bool InboundMessages::has_ended_before(const Exchange& exchange, bool dup, std::size_t fingerprint) const {
+  return dup && takes_ids_in_turn_ && exchange.phase == Phase::none && exchange.ended_on_connection != 0 &&
+         exchange.ended_on_connection != connection_ && exchange.fingerprint == fingerprint;
+}
+
+InboundMessages::Received InboundMessages::receive_qos_2(std::uint16_t packet_id, bool dup, std::size_t fingerprint) {
   Exchange& known = exchange(packet_id);
   // A broker that still has the session would have set DUP (section 3.3.1.1): it is another one's first message.
   if (known.doubtful && !dup) known = Exchange{};
+  const bool other = known.phase != Phase::none && known.fingerprint != fingerprint && !find_arrival(known.arrival);
+  if (other) known = Exchange{};
   known.doubtful = false;
   known.holds_quota = true;
+  if (has_ended_before(known, dup, fingerprint)) {
+    known.arrival = add_arrival(2, packet_id, true);
+    known.handle = make_handle(known.arrival, packet_id, true);
+    known.phase = Phase::wait_caller;
+    known.acknowledged = true;
+    return {false, false, known.handle};
+  }
   if (known.phase == Phase::none) {
+    known.fingerprint = fingerprint;
     known.arrival = add_arrival(2, packet_id, false);
     known.handle = make_handle(known.arrival, packet_id, true);
     known.phase = Phase::wait_caller;
@@ -99,7 +126,7 @@ void InboundMessages::on_pubrel(std::uint16_t packet_id, std::string& output) {
     arrival->acknowledged = true;
   }
   release_quota(known);
-  known = Exchange{};
+  known = Exchange{.fingerprint = known.fingerprint, .ended_on_connection = connection_};
   encode_publish_ack(PacketType::pubcomp, packet_id, code, version_, output);
   flush(output);
 }

@@ -15,6 +15,11 @@ namespace famemely::mqtt {
 /// The receiver's side of QoS 1 and 2 (MQTT 5 section 4.3). The caller says when a message is in safe hands; PUBACK and
 /// PUBREC leave in the order of arrival (section 4.6). A QoS 2 message is told apart by its packet identifier from its
 /// PUBLISH to its PUBREL, also over connections, so it is never handed on twice.
+///
+/// Brokers that are restarted may go back a step. mosquitto 2.0.11 sends messages again, with DUP, whose PUBREL it had
+/// sent: such a one is known by its packet identifier and its contents, as long as the broker takes identifiers in turn
+/// (where it uses the lowest that is free, the same could be another message). Or it uses an identifier anew whose
+/// message it has forgotten: with other contents it is another message.
 class InboundMessages {
  public:
   enum class BrokerSession : std::uint8_t {
@@ -37,8 +42,9 @@ class InboundMessages {
   /// The specification lets us end the connection when the broker goes beyond the Receive Maximum (section 3.3.4), but
   /// mosquitto 2.0.11 does so under load, and would do so again after each resume. So it is told, and a fault only
   /// beyond what packet identifiers allow.
+  /// `fingerprint`: of topic and payload; of use with QoS 2.
   [[nodiscard]] std::variant<Received, DecodeFault> receive(std::uint8_t qos, std::uint16_t packet_id, bool dup,
-                                                            std::string& output);
+                                                            std::size_t fingerprint, std::string& output);
   void on_pubrel(std::uint16_t packet_id, std::string& output);
   /// Of a handle that is not known any more nothing comes.
   void acknowledge(AcknowledgementHandle handle, std::string& output);
@@ -63,12 +69,16 @@ class InboundMessages {
     bool acknowledged = false;  // by the caller
     bool doubtful = false;      // begun before a session that may not be the broker's any more
     bool holds_quota = false;
+    std::size_t fingerprint = 0;            // of the message, and after its end still
+    std::uint32_t ended_on_connection = 0;  // 0: it has not
   };
 
   std::uint64_t add_arrival(std::uint8_t qos, std::uint16_t packet_id, bool acknowledged);
   [[nodiscard]] Arrival* find_arrival(std::uint64_t number);
   Exchange& exchange(std::uint16_t packet_id);
-  Received receive_qos_2(std::uint16_t packet_id, bool dup);
+  Received receive_qos_2(std::uint16_t packet_id, bool dup, std::size_t fingerprint);
+  void note_new_id(std::uint16_t packet_id);
+  [[nodiscard]] bool has_ended_before(const Exchange& exchange, bool dup, std::size_t fingerprint) const;
   void flush(std::string& output);
   void release_quota(Exchange& exchange);
 
@@ -76,6 +86,9 @@ class InboundMessages {
   std::size_t receive_maximum_ = 0;
   std::size_t quota_used_ = 0;
   bool beyond_told_ = false;
+  std::uint32_t connection_ = 0;
+  std::uint16_t last_new_id_ = 0;
+  bool takes_ids_in_turn_ = true;
   std::vector<Arrival> arrivals_;  // in order; the first `done_` are acknowledged
   std::size_t done_ = 0;
   std::uint64_t first_number_ = 1;   // of arrivals_[0]; numbers are not used again

@@ -98,6 +98,49 @@ TEST(InboundMessages, OfQos2AreNewWhenTheBrokerLostTheSession) {
   EXPECT_EQ(script.sent(), "50 02 00 05");
 }
 
+TEST(InboundMessages, OfQos2ThatEndedBeforeAreKnownWhenARestartedBrokerGoesBackAStep) {
+  SessionScript script;
+  start(script);
+  script.receive("34 07 0001 'a' 0005 00 'x'");
+  script.acknowledge(0);
+  script.receive("62 02 0005");
+  EXPECT_EQ(script.messages().size(), 1U);
+  script.drop();
+  script.resume();
+  script.sent();
+  script.receive("3c 07 0001 'a' 0005 00 'x'");
+  EXPECT_EQ(script.messages().size(), 0U);
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+  script.receive("62 02 0005");
+  EXPECT_EQ(script.sent(), "70 02 00 05");
+}
+
+TEST(InboundMessages, OfQos2ThatLookLikeOneThatEndedAreNewWithABrokerThatUsesIdentifiersAnew) {
+  SessionScript script;
+  start(script);
+  for (int i = 0; i < 2; ++i) {
+    script.receive("34 07 0001 'a' 0005 00 'x'");
+    script.acknowledge(0);
+    script.receive("62 02 0005");
+    EXPECT_EQ(script.messages().size(), 1U);
+  }
+  script.drop();
+  script.resume();
+  script.receive("3c 07 0001 'a' 0005 00 'x'");
+  EXPECT_EQ(script.messages().size(), 1U);
+}
+
+TEST(InboundMessages, OfQos2WithOtherContentsAreNewWhenARestartedBrokerUsesTheirIdentifier) {
+  SessionScript script;
+  start(script);
+  script.receive("34 07 0001 'a' 0005 00 'x'");
+  script.messages();
+  script.drop();
+  script.resume();
+  script.receive("34 07 0001 'a' 0005 00 'y'");
+  EXPECT_EQ(script.messages(), (Texts{"a y"}));
+}
+
 TEST(InboundMessages, OfQos2WithoutDupAreNewWhenTheSessionMayBeAnother) {
   SessionScript script;
   start(script);

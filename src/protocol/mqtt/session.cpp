@@ -1,6 +1,7 @@
 #include "protocol/mqtt/session.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "protocol/mqtt/encoder.hpp"
@@ -37,6 +38,11 @@ bool blames_messages(ReasonCode code) {
   }
 }
 
+std::size_t fingerprint_of(std::string_view topic, std::string_view payload) {
+  const std::hash<std::string_view> hash;
+  return hash(topic) * 31 + hash(payload);
+}
+
 std::string with_reason(std::string text, const std::optional<std::string_view>& reason) {
   if (reason && !reason->empty()) text.append(" (").append(*reason).append(")");
   return text;
@@ -55,9 +61,9 @@ Session::Session(SessionOptions options)
 // --- how connections begin ---
 
 bool Session::starts_clean() const {
+  // Not even the first of several: mosquitto 2.0.11 does not save a session that a clean start began.
   if (options_.session_expiry_s == 0) return true;
-  if (broker_.version == ProtocolVersion::v3_1_1) return clearing_ == Clearing::due;
-  return options_.clean_start_first && !ever_accepted_;
+  return broker_.version == ProtocolVersion::v3_1_1 && clearing_ == Clearing::due;
 }
 
 void Session::on_transport_open(Instant now, Effects& effects) {
@@ -112,16 +118,18 @@ void Session::refuse_connack(const ConnAck& connack, Effects& effects) {
 }
 
 bool Session::clears_old_session(const ConnAck& connack, Effects& effects) {
-  if (broker_.version == ProtocolVersion::v5 || ever_accepted_ || !options_.clean_start_first ||
-      options_.session_expiry_s == 0)
-    return false;
-  if (clearing_ == Clearing::due)
+  if (ever_accepted_ || !options_.clean_start_first || options_.session_expiry_s == 0) return false;
+  const bool is_5 = broker_.version == ProtocolVersion::v5;
+  if (clearing_ == Clearing::due && !is_5)
     clearing_ = Clearing::done;
-  else if (clearing_ == Clearing::not_needed && connack.session_present)
-    clearing_ = Clearing::due;
+  else if (clearing_ != Clearing::done && connack.session_present)
+    clearing_ = is_5 ? Clearing::done : Clearing::due;
   else
     return false;
-  encode_disconnect(ReasonCode::success, {}, broker_.version, effects.output);
+  if (is_5)
+    encode_disconnect_and_end_session(effects.output);
+  else
+    encode_disconnect(ReasonCode::success, {}, broker_.version, effects.output);
   fail_connecting(
       {.reason = "clearing the session that the broker held of before", .code = std::nullopt, .retry_at_once = true},
       effects);
@@ -328,7 +336,8 @@ std::optional<Session::Failure> Session::handle_publish(const Publish& publish, 
   if (auto failure = resolve_alias(publish, topic)) return failure;
   AcknowledgementHandle acknowledgement = 0;
   if (publish.qos > 0) {
-    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, effects.output);
+    const std::size_t fingerprint = publish.qos == 2 ? fingerprint_of(topic, publish.payload) : 0;
+    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects.output);
     if (const auto* fault = std::get_if<DecodeFault>(&outcome))
       return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
     const auto& received = std::get<InboundMessages::Received>(outcome);
@@ -352,7 +361,8 @@ std::optional<Session::Failure> Session::handle_oversized(const OversizedPublish
   if (phase_ == Phase::connecting)
     return Failure{ReasonCode::protocol_error, "broker broke the protocol: packet before CONNACK"};
   if (publish.qos > 0) {
-    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, effects.output);
+    const std::size_t fingerprint = fingerprint_of(publish.topic, {}) + publish.packet_bytes;
+    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects.output);
     if (const auto* fault = std::get_if<DecodeFault>(&outcome))
       return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
     const auto& received = std::get<InboundMessages::Received>(outcome);

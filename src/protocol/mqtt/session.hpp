@@ -127,7 +127,7 @@ class Session {
 
   // How connections begin and end.
   [[nodiscard]] bool starts_clean() const;
-  /// True if a broker of version 3.1.1 holds a session that is not wanted: this connection, or the next, clears it.
+  /// True if the broker holds a session that is not wanted: this connection, or with version 3.1.1 the next, ends it.
   [[nodiscard]] bool clears_old_session(const ConnAck& connack, Effects& effects);
   /// We end the connection because of what the broker did or did not do.
   void fail(Failure failure, Effects& effects);
@@ -154,8 +154,9 @@ class Session {
   bool session_doubtful_ = false;    // a CONNECT since the last accepted one was never answered, or it was taken over
   Phase phase_ = Phase::closed;
   bool ever_accepted_ = false;
-  /// With 3.1.1 a clean session is one that ends with its connection, so an old session is cleared by a connection of
-  /// its own. Asked for once: a broker that says again that it has one is believed to have made it since.
+  /// An old session is ended by a connection of its own: with 3.1.1 by a clean session, which ends with its connection,
+  /// with 5 by what DISCONNECT says. Asked for once: a broker that says again that it has one is believed to have made
+  /// it since.
   enum class Clearing : std::uint8_t { not_needed, due, done };
   Clearing clearing_ = Clearing::not_needed;
 };

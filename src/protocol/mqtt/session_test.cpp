@@ -26,7 +26,7 @@ std::pair<int, int> connect_version_and_flags(SessionScript& script) {
 TEST(MqttSession, SaysWhatItWantsInConnect) {
   SessionScript script;
   script.open();
-  EXPECT_EQ(script.sent(), hex(bytes("10 1c 0004 'MQTT' 05 02 001e 0d 11 00000e10 27 00114240 22 0040 0002 'id'")));
+  EXPECT_EQ(script.sent(), hex(bytes("10 1c 0004 'MQTT' 05 00 001e 0d 11 00000e10 27 00114240 22 0040 0002 'id'")));
 }
 
 TEST(MqttSession, TellsWhatTheBrokerTakes) {
@@ -46,23 +46,26 @@ TEST(MqttSession, TellsWhatTheBrokerTakes) {
                                                      .keepalive_s = 5}));
 }
 
-TEST(MqttSession, StartsCleanOnceAndResumesThen) {
+TEST(MqttSession, EndsTheSessionOfBefore) {
   SessionScript script;
   script.open();
-  EXPECT_EQ(connect_version_and_flags(script).second, 0x02);
-  script.receive("20 03 00 00 00");
-  script.drop();
+  EXPECT_EQ(connect_version_and_flags(script).second, 0x00) << "mosquitto does not save what a clean start began";
+  script.receive("20 03 01 00 00");
+  EXPECT_EQ(script.sent(), hex(bytes("e0 07 00 05 11 00000000")));
+  EXPECT_TRUE(script.take<ConnectFailed>().at(0).retry_at_once);
   script.open();
   EXPECT_EQ(connect_version_and_flags(script).second, 0x00);
+  script.receive("20 03 00 00 00");
+  EXPECT_FALSE(script.take<Connected>().at(0).session_present);
 }
 
-TEST(MqttSession, StaysWithACleanStartUntilItIsAccepted) {
+TEST(MqttSession, BelievesABrokerThatHasASessionAgain) {
   SessionScript script;
-  script.open();
-  script.drop();
-  script.effects.clear();
-  script.open();
-  EXPECT_EQ(connect_version_and_flags(script).second, 0x02);
+  for (int i = 0; i < 2; ++i) {
+    script.open();
+    script.receive("20 03 01 00 00");
+  }
+  EXPECT_TRUE(script.take<Connected>().at(0).session_present);
 }
 
 TEST(MqttSession, NamesTheReasonOfARefusal) {
