@@ -13,7 +13,7 @@ constexpr std::uint8_t kIdNotFound = 0x92;
 // --- connections ---
 
 void WireWatch::on_open(std::size_t link) {
-  unanswered_ = unanswered_ || (link_ != 0 && !connack_came_ && !refused_);
+  doubtful_ = doubtful_ || (link_ != 0 && !connack_came_ && !refused_);
   link_ = link;
   refused_ = false;
   connack_came_ = accepted_ = ended_ = false;
@@ -77,12 +77,15 @@ void WireWatch::given_connack(const WirePacket& connack) {
     used_.clear();
     exchanges_.clear();
     releases_ = 0;
-  } else if (losses != known_losses_ || (ledger_.went_back && unanswered_)) {
+  } else if (losses != known_losses_ || (ledger_.went_back && doubtful_)) {
     // The broker lost the session, or went back, and said so in a CONNACK that never came.
-    for (auto& [id, exchange] : exchanges_) exchange.of_lost_session = true;
+    for (auto& [id, exchange] : exchanges_) {
+      exchange.of_lost_session = true;
+      exchange.doubtful = doubtful_;
+    }
   }
   known_losses_ = losses;
-  unanswered_ = false;
+  doubtful_ = false;
 }
 
 void WireWatch::given(const WirePacket& packet) {
@@ -121,6 +124,7 @@ void WireWatch::given(const WirePacket& packet) {
       return;
     case PacketType::disconnect:
       ended_ = true;
+      doubtful_ = doubtful_ || packet.code == 0x8E;
       return;
     default:
       return;
@@ -142,8 +146,9 @@ void WireWatch::given_publish(const WirePacket& packet) {
   if (packet.qos == 2) {
     auto [found, fresh] = exchanges_.try_emplace(packet.packet_id);
     if (std::exchange(found->second.of_lost_session, false)) {
-      // Without DUP it is a new message. With DUP it cannot be told from the old one: that is a loss of the broker's.
-      fresh = !packet.dup;
+      // Without DUP it is a new message, if the session has heard that it may be. Else it cannot be told from the old
+      // one: that is a loss of the broker's.
+      fresh = !packet.dup && found->second.doubtful;
       if (fresh)
         found->second = {};
       else if (!too_large)

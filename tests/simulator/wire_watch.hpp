@@ -58,6 +58,7 @@ class WireWatch {
     AcknowledgementHandle handle = 0;
     bool acknowledged = false;
     bool answered = false;
+    bool doubtful = false;         // the session has a reason to suspect what follows
     bool of_lost_session = false;  // which the session cannot know
   };
 
@@ -97,7 +98,7 @@ class WireWatch {
   // The session.
   std::size_t epoch_ = 1;
   std::size_t releases_ = 0;
-  bool unanswered_ = false;       // a CONNECT since the last accepted one was never answered
+  bool doubtful_ = false;         // a CONNECT since the last accepted one was never answered, or it was taken over
   std::size_t known_losses_ = 0;  // of the broker's session, that a CONNACK has told of
   std::map<std::uint16_t, Used> used_;
   std::map<std::uint16_t, Exchange> exchanges_;

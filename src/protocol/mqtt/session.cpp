@@ -206,6 +206,8 @@ void Session::on_transport_closed(Instant, Effects& effects) {
 
 void Session::handle_disconnect(const Disconnect& disconnect, Effects& effects) {
   const bool taken_over = disconnect.code == ReasonCode::session_taken_over;
+  // By a client that may have begun a new one, or by an old CONNECT of ours that came late.
+  session_doubtful_ = session_doubtful_ || taken_over;
   std::string reason = "broker disconnected: " + std::string(name_in_disconnect(disconnect.code));
   if (taken_over) reason += ", another client connected with the client id " + options_.client_id;
   effects.events.emplace_back(

@@ -151,7 +151,7 @@ class Session {
   BrokerSide broker_;
   Instant connect_sent_;             // of this connection
   bool connect_unanswered_ = false;  // the last CONNECT, so far
-  bool session_doubtful_ = false;    // a CONNECT since the last accepted one was never answered
+  bool session_doubtful_ = false;    // a CONNECT since the last accepted one was never answered, or it was taken over
   Phase phase_ = Phase::closed;
   bool ever_accepted_ = false;
   /// With 3.1.1 a clean session is one that ends with its connection, so an old session is cleared by a connection of

@@ -309,6 +309,20 @@ TEST(MqttSession, TellsWhichRequestsWentWithTheConnection) {
   EXPECT_TRUE(script.take<SubscribeCompleted>().at(0).lost);
 }
 
+TEST(MqttSession, TellsThatARequestIsLostWhoseAnswerIsWrong) {
+  for (const char* answer : {"90 05 0001 00 01 01", "b0 04 0001 00 00"}) {
+    SessionScript script;
+    script.connect();
+    const SubscribeCommand command{.token = 7, .entries = {{.filter = filter("a"), .qos = 1}}};
+    ASSERT_TRUE(script.session.subscribe(command, script.now, script.effects));
+    script.receive(answer);
+    const auto completed = script.take<SubscribeCompleted>();
+    ASSERT_EQ(completed.size(), 1U) << answer;
+    EXPECT_TRUE(completed[0].lost) << answer;
+    EXPECT_EQ(script.session.packet_ids_in_use(), 0U) << answer;
+  }
+}
+
 TEST(MqttSession, EndsTheConnectionWhenASubackHasTheWrongNumberOfCodes) {
   SessionScript script;
   script.connect();

@@ -26,44 +26,44 @@ void SubscriptionRequests::withdraw(std::uint16_t packet_id) {
   packet_ids_.release(packet_id);
 }
 
-std::optional<SubscriptionRequests::Request> SubscriptionRequests::take(std::uint16_t packet_id, Effects& effects) {
+const SubscriptionRequests::Request* SubscriptionRequests::find(std::uint16_t packet_id, Effects& effects) const {
   const auto found = requests_.find(packet_id);
   if (found == requests_.end()) {
     effects.events.emplace_back(
         Warning{"SUBACK or UNSUBACK for an unknown packet identifier " + std::to_string(packet_id)});
-    return std::nullopt;
+    return nullptr;
   }
-  const Request request = found->second;
-  requests_.erase(found);
-  packet_ids_.release(packet_id);
-  return request;
+  return &found->second;
 }
 
 std::optional<DecodeFault> SubscriptionRequests::on_suback(const SubAck& suback, Effects& effects) {
-  const std::optional<Request> request = take(suback.packet_id, effects);
+  const Request* request = find(suback.packet_id, effects);
   if (!request) return std::nullopt;
   if (request->kind != Kind::subscribe) return DecodeFault{ReasonCode::protocol_error, "SUBACK for an UNSUBSCRIBE"};
   if (suback.codes.size() != request->filters)
     return DecodeFault{ReasonCode::protocol_error, "SUBACK has not one code for each filter"};
   effects.events.emplace_back(SubscribeCompleted{request->token, false, reason_codes(suback.codes),
                                                  std::string(suback.reason_string.value_or(std::string_view()))});
+  withdraw(suback.packet_id);
   return std::nullopt;
 }
 
 std::optional<DecodeFault> SubscriptionRequests::on_unsuback(const UnsubAck& unsuback, ProtocolVersion version,
                                                              Effects& effects) {
-  const std::optional<Request> request = take(unsuback.packet_id, effects);
+  const Request* request = find(unsuback.packet_id, effects);
   if (!request) return std::nullopt;
   if (request->kind != Kind::unsubscribe) return DecodeFault{ReasonCode::protocol_error, "UNSUBACK for a SUBSCRIBE"};
   if (version == ProtocolVersion::v3_1_1) {
     effects.events.emplace_back(
         UnsubscribeCompleted{request->token, false, std::vector(request->filters, ReasonCode::success)});
+    withdraw(unsuback.packet_id);
     return std::nullopt;
   }
   if (unsuback.codes.size() != request->filters)
     return DecodeFault{ReasonCode::protocol_error, "UNSUBACK has not one code for each filter"};
   effects.events.emplace_back(UnsubscribeCompleted{request->token, false, reason_codes(unsuback.codes),
                                                    std::string(unsuback.reason_string.value_or(std::string_view()))});
+  withdraw(unsuback.packet_id);
   return std::nullopt;
 }
 

@@ -33,8 +33,8 @@ class SubscriptionRequests {
     std::size_t filters;
   };
 
-  /// The request, which is then answered; nothing and a warning if there is none.
-  std::optional<Request> take(std::uint16_t packet_id, Effects& effects);
+  /// Nothing and a warning if there is none. A wrong answer leaves the request: it ends with the connection.
+  const Request* find(std::uint16_t packet_id, Effects& effects) const;
 
   PacketIds& packet_ids_;
   std::unordered_map<std::uint16_t, Request> requests_;
