@@ -41,14 +41,12 @@ test('RabbitMQ 3.10', async (t) => {
     await publish(whole, 'z/a.b', 'rewritten', { qos: 1 });
     const [message] = await untilMessages(whole, 1);
     assert.deepEqual([message.topic, message.payload], ['z/a/b', 'rewritten']);
-    await subscribe(exact, 'z/a.b', 1);
-    await publish(whole, 'z/a.b', 'again', { qos: 1 });
-    await untilMessages(whole, 2);
-    // What comes back under another name is nothing that `exact` asked for; the log says what happens.
-    const told = () => gateway.log.some((line) => line.level === 'warn' && line.topic === 'z/a/b');
+    // What comes back under a name that nobody asked for is dropped; the log says what happens.
+    await subscribe(exact, 'y/a.b', 1);
+    await publish(whole, 'y/a.b', 'dropped', { qos: 1 });
+    const told = () => gateway.log.some((line) => line.level === 'warn' && line.topic === 'y/a/b');
     await eventually(told, 'a warning that names the topic');
-    assert.deepEqual(exact.messages, []);
-    assert.equal(whole.messages.length, 2);
+    assert.deepEqual([whole.messages.length, exact.messages.length], [1, 0]);
   });
 
   await t.test('a topic that comes back with a wildcard in it is dropped, and the link goes on', async (t) => {
