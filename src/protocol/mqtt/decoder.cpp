@@ -137,7 +137,6 @@ BodyOutcome decode_publish(ByteReader body, std::uint8_t flags, ProtocolVersion 
   if (body.failed()) return malformed("PUBLISH is too short");
   if (publish.qos > 0 && publish.packet_id == 0) return malformed("packet identifier 0 in PUBLISH");
   if (!is_mqtt_text(publish.topic)) return malformed("topic is not UTF-8");
-  if (publish.topic.find_first_of("+#") != std::string_view::npos) return malformed("wildcard in a topic");
   if (version == ProtocolVersion::v5)
     if (auto fault = take_publish_properties(body, publish)) return *fault;
   if (publish.topic.empty() && publish.topic_alias == 0) return protocol_error("PUBLISH without a topic");

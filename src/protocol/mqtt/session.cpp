@@ -61,9 +61,8 @@ Session::Session(SessionOptions options)
 // --- how connections begin ---
 
 bool Session::starts_clean() const {
-  // Not even the first of several: mosquitto 2.0.11 does not save a session that a clean start began.
   if (options_.session_expiry_s == 0) return true;
-  return broker_.version == ProtocolVersion::v3_1_1 && clearing_ == Clearing::due;
+  return clearing_ == Clearing::due && !ever_accepted_;
 }
 
 void Session::on_transport_open(Instant now, Effects& effects) {
@@ -72,6 +71,7 @@ void Session::on_transport_open(Instant now, Effects& effects) {
   reader_.reset(broker_.version);
   inbound_aliases_.free_retired();
   phase_ = Phase::connecting;
+  wildcard_topic_told_ = false;
   connect_sent_ = now;
   session_doubtful_ = session_doubtful_ || std::exchange(connect_unanswered_, true);
   encode_connect({.version = broker_.version,
@@ -122,8 +122,8 @@ bool Session::clears_old_session(const ConnAck& connack, Effects& effects) {
   const bool is_5 = broker_.version == ProtocolVersion::v5;
   if (clearing_ == Clearing::due && !is_5)
     clearing_ = Clearing::done;
-  else if (clearing_ != Clearing::done && connack.session_present)
-    clearing_ = is_5 ? Clearing::done : Clearing::due;
+  else if (clearing_ < Clearing::due && connack.session_present)
+    clearing_ = is_5 && clearing_ == Clearing::not_needed ? Clearing::asked : Clearing::due;
   else
     return false;
   if (is_5)
@@ -334,6 +334,7 @@ std::optional<Session::Failure> Session::resolve_alias(const Publish& publish, s
 std::optional<Session::Failure> Session::handle_publish(const Publish& publish, Effects& effects) {
   std::string_view topic = publish.topic;
   if (auto failure = resolve_alias(publish, topic)) return failure;
+  if (topic.find_first_of("+#") != topic.npos) return pass_over_wildcard_topic(publish, topic, effects);
   AcknowledgementHandle acknowledgement = 0;
   if (publish.qos > 0) {
     const std::size_t fingerprint = publish.qos == 2 ? fingerprint_of(topic, publish.payload) : 0;
@@ -354,6 +355,23 @@ std::optional<Session::Failure> Session::handle_publish(const Publish& publish, 
                                               .acknowledgement = acknowledgement,
                                               .subscription_identifiers = publish.subscription_identifiers,
                                               .properties = publish.properties});
+  return std::nullopt;
+}
+
+/// Against section 4.7.3, but RabbitMQ makes such a topic of one that holds `*`. To end the connection for it would let
+/// any publisher keep the link down, because the broker would send it again.
+std::optional<Session::Failure> Session::pass_over_wildcard_topic(const Publish& publish, std::string_view topic,
+                                                                  Effects& effects) {
+  if (publish.qos > 0) {
+    const std::size_t fingerprint = fingerprint_of(topic, publish.payload);
+    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects.output);
+    if (const auto* fault = std::get_if<DecodeFault>(&outcome))
+      return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
+    inbound_.acknowledge(std::get<InboundMessages::Received>(outcome).handle, effects.output);
+  }
+  if (!std::exchange(wildcard_topic_told_, true))
+    effects.events.emplace_back(
+        Warning{"message passed over, because its topic holds a wildcard: " + std::string(topic)});
   return std::nullopt;
 }
 

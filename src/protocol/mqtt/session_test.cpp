@@ -59,13 +59,21 @@ TEST(MqttSession, EndsTheSessionOfBefore) {
   EXPECT_FALSE(script.take<Connected>().at(0).session_present);
 }
 
-TEST(MqttSession, BelievesABrokerThatHasASessionAgain) {
+TEST(MqttSession, StartsCleanWhereTheSessionOfBeforeIsThereStill) {
   SessionScript script;
   for (int i = 0; i < 2; ++i) {
     script.open();
     script.receive("20 03 01 00 00");
   }
-  EXPECT_TRUE(script.take<Connected>().at(0).session_present);
+  script.effects.clear();
+  script.open();
+  EXPECT_EQ(connect_version_and_flags(script).second, 0x02);
+  script.receive("20 03 00 00 00");
+  EXPECT_EQ(script.take<Connected>().size(), 1U);
+  script.drop();
+  script.effects.clear();
+  script.open();
+  EXPECT_EQ(connect_version_and_flags(script).second, 0x00);
 }
 
 TEST(MqttSession, NamesTheReasonOfARefusal) {
