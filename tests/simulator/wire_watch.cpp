@@ -70,12 +70,15 @@ void WireWatch::given_connack(const WirePacket& connack) {
   refused_ = connack.code != 0;
   if (refused_) return;
   connack_came_ = true;
+  ++connection_;
+  last_new_id_ = 0;
   ever_accepted_5_ = ever_accepted_5_ || is_5;
   const std::size_t losses = ledger_.losses_at_connack[link_];
   if (!connack.session_present) {
     ++epoch_;
     used_.clear();
     exchanges_.clear();
+    ended_exchanges_.clear();
     releases_ = 0;
   } else if (losses != known_losses_ || (ledger_.went_back && doubtful_)) {
     // The broker lost the session, or went back, and said so in a CONNACK that never came.
@@ -111,6 +114,7 @@ void WireWatch::given(const WirePacket& packet) {
       WirePacket due{.type = PacketType::pubcomp, .packet_id = packet.packet_id, .code = kIdNotFound};
       if (const auto found = exchanges_.find(packet.packet_id); found != exchanges_.end()) {
         if (found->second.answered) due.code = 0;
+        ended_exchanges_[packet.packet_id] = {found->second.message, connection_};
         exchanges_.erase(found);
       }
       for (Arrival& each : arrivals_)
@@ -142,20 +146,33 @@ void WireWatch::given_publish(const WirePacket& packet) {
   // What is over our limit is acknowledged without asking the caller.
   const bool too_large = packet.bytes > traits_.session.packet_bytes_max;
   bool tell = true;
+  const std::size_t number =
+      packet.qos == 2 && !too_large ? Ledger::number_in(packet.payload, ledger_.incoming.size()) : 0;
+  if (packet.qos > 0 && !packet.dup) {
+    ids_in_turn_ = ids_in_turn_ && (packet.packet_id > last_new_id_ || last_new_id_ >= kLastIds);
+    last_new_id_ = packet.packet_id;
+  }
   if (packet.qos == 1) arrivals_.push_back({packet.packet_id, 1, 0, too_large});
   if (packet.qos == 2) {
     auto [found, fresh] = exchanges_.try_emplace(packet.packet_id);
-    if (std::exchange(found->second.of_lost_session, false)) {
-      // Without DUP it is a new message, if the session has heard that it may be. Else it cannot be told from the old
-      // one: that is a loss of the broker's.
-      fresh = !packet.dup && found->second.doubtful;
-      if (fresh)
-        found->second = {};
-      else if (!too_large)
-        ledger_.incoming[Ledger::number_in(packet.payload, ledger_.incoming.size())].lost = true;
+    const bool is_here = std::any_of(arrivals_.begin(), arrivals_.end(), [&](const Arrival& each) {
+      return each.qos == 2 && each.packet_id == packet.packet_id && !each.over;
+    });
+    // With other contents it is another message, of a broker that has lost the session or gone back. What is too large
+    // is told apart by its size.
+    const bool other = found->second.message != number && !is_here && !too_large;
+    // Without DUP it is one as well, if the session has heard that it may be.
+    const bool of_lost_session = std::exchange(found->second.of_lost_session, false);
+    if (!fresh && (other || (of_lost_session && found->second.doubtful && !packet.dup))) {
+      found->second = {};
+      fresh = true;
     }
-    if (too_large) found->second.acknowledged = true;
-    tell = fresh;
+    const auto ended = ended_exchanges_.find(packet.packet_id);
+    const bool ended_before = fresh && packet.dup && ids_in_turn_ && ended != ended_exchanges_.end() &&
+                              ended->second.message == number && ended->second.connection != connection_;
+    found->second.message = number;
+    if (too_large || ended_before) found->second.acknowledged = true;
+    tell = fresh && !ended_before;
     arrivals_.push_back({packet.packet_id, 2, found->second.handle, found->second.acknowledged});
   }
   if (tell) untold_.push_back(std::move(resolved));

@@ -56,11 +56,19 @@ class WireWatch {
   };
   struct Exchange {  // of QoS 2, towards us
     AcknowledgementHandle handle = 0;
+    std::size_t message = 0;
     bool acknowledged = false;
     bool answered = false;
     bool doubtful = false;         // the session has a reason to suspect what follows
     bool of_lost_session = false;  // which the session cannot know
   };
+
+  /// Of QoS 2, whose PUBREL has come: a broker that goes back a step sends it again.
+  struct Ended {
+    std::size_t message = 0;
+    std::size_t connection = 0;
+  };
+  static constexpr std::uint16_t kLastIds = 60'000;  // beyond it a broker that takes identifiers in turn begins anew
 
   void given_connack(const WirePacket& connack);
   void given(const WirePacket& packet);
@@ -102,6 +110,10 @@ class WireWatch {
   std::size_t known_losses_ = 0;  // of the broker's session, that a CONNACK has told of
   std::map<std::uint16_t, Used> used_;
   std::map<std::uint16_t, Exchange> exchanges_;
+  std::map<std::uint16_t, Ended> ended_exchanges_;
+  std::size_t connection_ = 0;
+  std::uint16_t last_new_id_ = 0;
+  bool ids_in_turn_ = true;
   // Over all.
   bool ever_accepted_ = false;
   bool ever_accepted_5_ = false;
