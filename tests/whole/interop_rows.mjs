@@ -21,7 +21,7 @@ export async function exerciseRow(t, { broker, version, asked = version, highest
     env: { ...broker.env, MQTT_VERSION: asked, MQTT_CLIENT_ID: clientId, LOG_LEVEL: 'debug' },
   });
   await untilReady(gateway);
-  assert.equal(gateway.log.find((line) => line.event === 'broker connected').version, version);
+  assert.equal((await gateway.logged('broker connected')).version, version);
   const clientOptions = { protocolVersion: version === '5' ? 5 : 4 };
   const other = await brokerClient(t, broker, clientOptions);
   const levels = count(highest + 1);
