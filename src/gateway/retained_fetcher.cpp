@@ -162,6 +162,10 @@ void RetainedFetcher::on_progress(Now now) {
     quiet_at_ = now.instant + kQuietTime;
     return;
   }
+  complete(now);
+}
+
+void RetainedFetcher::complete(Now now) {
   finish(running_->over_limit ? "too many bytes" : "");
   idle_at_ = now.instant + kIdleTimeout;
 }
@@ -284,10 +288,7 @@ void RetainedFetcher::on_timer(Now now) {
   }
   session_.on_timer(now.instant, effects_);
   absorb(now);
-  if (quiet_at_ <= now.instant) {
-    finish(running_->over_limit ? "too many bytes" : "");
-    idle_at_ = now.instant + kIdleTimeout;
-  }
+  if (quiet_at_ <= now.instant) complete(now);
   if (fetch_deadline_ <= now.instant) {
     const bool was_running = running_.has_value();
     if (!was_running) running_ = Running{.portions = {}};

@@ -106,6 +106,7 @@ class RetainedFetcher final : public BrokerChannel {
   [[nodiscard]] std::vector<Portion> take_next();
   void begin(Now now, MessageSequence last_live);
   void on_progress(Now now);
+  void complete(Now now);
   void finish(std::string_view why_incomplete);
   void unsubscribe(Now now);
 

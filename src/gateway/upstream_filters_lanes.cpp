@@ -48,14 +48,8 @@ void UpstreamFilters::wait_for_lane(const SubscribeCommand& command, Instant dea
 
 void UpstreamFilters::admit_lane_waiters() {
   for (const SubscribeCommand& command : std::exchange(lane_waiters_, {})) {
-    const auto known = by_text_.find(command.filter.text());
-    const std::optional<FilterId> id = known == by_text_.end() ? add(command.filter) : known->second;
-    if (!id) {
-      wait_for_lane(command, kNever);  // its deadline is there already
-      continue;
-    }
-    retarget(command.worker, command.request, *id);
-    ask(command, kNever);
+    ask(command, kNever);  // its deadline is there already
+    if (const auto id = find(command.filter.text())) retarget(command.worker, command.request, *id);
   }
 }
 

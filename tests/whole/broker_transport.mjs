@@ -5,7 +5,7 @@ import { chmod } from 'node:fs/promises';
 import net from 'node:net';
 import { makeAuthority } from './certificates.mjs';
 import {
-  brokerClient, connect, eventually, freePort, publish, startBroker, startGateway, subscribe, temporaryDirectory,
+  accepts, brokerClient, connect, eventually, freePort, publish, startBroker, startGateway, subscribe, temporaryDirectory,
   untilMessages,
 } from './harness.mjs';
 
@@ -39,15 +39,7 @@ export async function startBrokerWith(t, listeners) {
 
 async function allAccept(broker) {
   for (const port of Object.values(broker.ports))
-    await eventually(async () => {
-      const socket = net.connect(port, '127.0.0.1');
-      const connected = await Promise.race([
-        onceEmitted(socket, 'connect').then(() => true),
-        onceEmitted(socket, 'error').then(() => false),
-      ]).catch(() => false);
-      socket.destroy();
-      return connected;
-    }, `mosquitto listens on ${port}`);
+    await eventually(() => accepts(port), `mosquitto listens on ${port}`);
 }
 
 /** Messages at every quality of service and a large one, both ways, and once more after the broker was gone. */

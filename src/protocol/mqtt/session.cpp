@@ -331,6 +331,15 @@ std::optional<Session::Failure> Session::resolve_alias(const Publish& publish, s
   return std::nullopt;
 }
 
+Result<InboundMessages::Received, Session::Failure> Session::receive(std::uint8_t qos, std::uint16_t packet_id,
+                                                                     bool dup, std::size_t fingerprint,
+                                                                     Effects& effects) {
+  const auto outcome = inbound_.receive(qos, packet_id, dup, fingerprint, effects.output);
+  if (const auto* fault = std::get_if<DecodeFault>(&outcome))
+    return failure(Failure{fault->code, std::string("broker broke the protocol: ") + fault->what});
+  return std::get<InboundMessages::Received>(outcome);
+}
+
 std::optional<Session::Failure> Session::handle_publish(const Publish& publish, Effects& effects) {
   std::string_view topic = publish.topic;
   if (auto failure = resolve_alias(publish, topic)) return failure;
@@ -338,14 +347,12 @@ std::optional<Session::Failure> Session::handle_publish(const Publish& publish, 
   AcknowledgementHandle acknowledgement = 0;
   if (publish.qos > 0) {
     const std::size_t fingerprint = publish.qos == 2 ? fingerprint_of(topic, publish.payload) : 0;
-    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects.output);
-    if (const auto* fault = std::get_if<DecodeFault>(&outcome))
-      return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
-    const auto& received = std::get<InboundMessages::Received>(outcome);
-    if (received.beyond_receive_maximum)
+    auto received = receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects);
+    if (!received) return std::move(received.error());
+    if (received->beyond_receive_maximum)
       effects.events.emplace_back(Warning{"broker has more messages unacknowledged than our Receive Maximum"});
-    if (!received.deliver) return std::nullopt;
-    acknowledgement = received.handle;
+    if (!received->deliver) return std::nullopt;
+    acknowledgement = received->handle;
   }
   effects.events.emplace_back(MessageReceived{.topic = topic,
                                               .payload = publish.payload,
@@ -364,10 +371,9 @@ std::optional<Session::Failure> Session::pass_over_wildcard_topic(const Publish&
                                                                   Effects& effects) {
   if (publish.qos > 0) {
     const std::size_t fingerprint = fingerprint_of(topic, publish.payload);
-    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects.output);
-    if (const auto* fault = std::get_if<DecodeFault>(&outcome))
-      return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
-    inbound_.acknowledge(std::get<InboundMessages::Received>(outcome).handle, effects.output);
+    auto received = receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects);
+    if (!received) return std::move(received.error());
+    inbound_.acknowledge(received->handle, effects.output);
   }
   if (!std::exchange(wildcard_topic_told_, true))
     effects.events.emplace_back(
@@ -380,12 +386,10 @@ std::optional<Session::Failure> Session::handle_oversized(const OversizedPublish
     return Failure{ReasonCode::protocol_error, "broker broke the protocol: packet before CONNACK"};
   if (publish.qos > 0) {
     const std::size_t fingerprint = fingerprint_of(publish.topic, {}) + publish.packet_bytes;
-    const auto outcome = inbound_.receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects.output);
-    if (const auto* fault = std::get_if<DecodeFault>(&outcome))
-      return Failure{fault->code, std::string("broker broke the protocol: ") + fault->what};
-    const auto& received = std::get<InboundMessages::Received>(outcome);
-    inbound_.acknowledge(received.handle, effects.output);
-    if (!received.deliver) return std::nullopt;
+    auto received = receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects);
+    if (!received) return std::move(received.error());
+    inbound_.acknowledge(received->handle, effects.output);
+    if (!received->deliver) return std::nullopt;
   }
   effects.events.emplace_back(MessageTooLarge{std::string(publish.topic), publish.packet_bytes, publish.qos});
   return std::nullopt;

@@ -120,6 +120,8 @@ class Session {
   void accept(const ConnAck& connack, Instant now, Effects& effects);
   [[nodiscard]] std::optional<Failure> handle_publish(const Publish& publish, Effects& effects);
   [[nodiscard]] std::optional<Failure> resolve_alias(const Publish& publish, std::string_view& topic);
+  [[nodiscard]] Result<InboundMessages::Received, Failure> receive(std::uint8_t qos, std::uint16_t packet_id, bool dup,
+                                                                   std::size_t fingerprint, Effects& effects);
   [[nodiscard]] std::optional<Failure> pass_over_wildcard_topic(const Publish& publish, std::string_view topic,
                                                                 Effects& effects);
   [[nodiscard]] std::optional<Failure> handle_oversized(const OversizedPublish& publish, Effects& effects);
