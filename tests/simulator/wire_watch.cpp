@@ -114,7 +114,7 @@ void WireWatch::given(const WirePacket& packet) {
       WirePacket due{.type = PacketType::pubcomp, .packet_id = packet.packet_id, .code = kIdNotFound};
       if (const auto found = exchanges_.find(packet.packet_id); found != exchanges_.end()) {
         if (found->second.answered) due.code = 0;
-        ended_exchanges_[packet.packet_id] = {found->second.message, connection_};
+        ended_exchanges_[packet.packet_id] = {found->second.contents, connection_};
         exchanges_.erase(found);
       }
       for (Arrival& each : arrivals_)
@@ -135,6 +135,12 @@ void WireWatch::given(const WirePacket& packet) {
   }
 }
 
+/// What tells a message of QoS 2 from others. Of one that is too large there is the head alone.
+std::string WireWatch::contents_of(const WirePacket& publish) const {
+  if (publish.bytes > traits_.session.packet_bytes_max) return publish.topic + ' ' + std::to_string(publish.bytes);
+  return std::to_string(Ledger::number_in(publish.payload, ledger_.incoming.size()));
+}
+
 void WireWatch::given_publish(const WirePacket& packet) {
   WirePacket resolved = packet;
   if (packet.alias != 0) {
@@ -146,8 +152,6 @@ void WireWatch::given_publish(const WirePacket& packet) {
   // What is over our limit is acknowledged without asking the caller.
   const bool too_large = packet.bytes > traits_.session.packet_bytes_max;
   bool tell = true;
-  const std::size_t number =
-      packet.qos == 2 && !too_large ? Ledger::number_in(packet.payload, ledger_.incoming.size()) : 0;
   if (packet.qos > 0 && !packet.dup) {
     ids_in_turn_ = ids_in_turn_ && (packet.packet_id > last_new_id_ || last_new_id_ >= kLastIds);
     last_new_id_ = packet.packet_id;
@@ -158,9 +162,9 @@ void WireWatch::given_publish(const WirePacket& packet) {
     const bool is_here = std::any_of(arrivals_.begin(), arrivals_.end(), [&](const Arrival& each) {
       return each.qos == 2 && each.packet_id == packet.packet_id && !each.over;
     });
-    // With other contents it is another message, of a broker that has lost the session or gone back. What is too large
-    // is told apart by its size.
-    const bool other = found->second.message != number && !is_here && !too_large;
+    // With other contents it is another message, of a broker that has lost the session or gone back.
+    const std::string contents = contents_of(resolved);
+    const bool other = found->second.contents != contents && !is_here;
     // Without DUP it is one as well, if the session has heard that it may be.
     const bool of_lost_session = std::exchange(found->second.of_lost_session, false);
     if (!fresh && (other || (of_lost_session && found->second.doubtful && !packet.dup))) {
@@ -169,8 +173,8 @@ void WireWatch::given_publish(const WirePacket& packet) {
     }
     const auto ended = ended_exchanges_.find(packet.packet_id);
     const bool ended_before = fresh && packet.dup && ids_in_turn_ && ended != ended_exchanges_.end() &&
-                              ended->second.message == number && ended->second.connection != connection_;
-    found->second.message = number;
+                              ended->second.contents == contents && ended->second.connection != connection_;
+    found->second.contents = contents;
     if (too_large || ended_before) found->second.acknowledged = true;
     tell = fresh && !ended_before;
     arrivals_.push_back({packet.packet_id, 2, found->second.handle, found->second.acknowledged});

@@ -56,7 +56,7 @@ class WireWatch {
   };
   struct Exchange {  // of QoS 2, towards us
     AcknowledgementHandle handle = 0;
-    std::size_t message = 0;
+    std::string contents{};
     bool acknowledged = false;
     bool answered = false;
     bool doubtful = false;         // the session has a reason to suspect what follows
@@ -65,7 +65,7 @@ class WireWatch {
 
   /// Of QoS 2, whose PUBREL has come: a broker that goes back a step sends it again.
   struct Ended {
-    std::size_t message = 0;
+    std::string contents;
     std::size_t connection = 0;
   };
   static constexpr std::uint16_t kLastIds = 60'000;  // beyond it a broker that takes identifiers in turn begins anew
@@ -73,6 +73,7 @@ class WireWatch {
   void given_connack(const WirePacket& connack);
   void given(const WirePacket& packet);
   void given_publish(const WirePacket& packet);
+  [[nodiscard]] std::string contents_of(const WirePacket& publish) const;
   void told(const MessageReceived& message);
   void told(const MessageTooLarge& message);
   void told(const PublishCompleted& completed);

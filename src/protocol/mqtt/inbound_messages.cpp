@@ -63,6 +63,10 @@ InboundMessages::Exchange& InboundMessages::exchange(std::uint16_t packet_id) {
   return exchanges_[packet_id];
 }
 
+void InboundMessages::forget_current(Exchange& exchange) {
+  exchange = {.ended_fingerprint = exchange.ended_fingerprint, .ended_on_connection = exchange.ended_on_connection};
+}
+
 std::variant<InboundMessages::Received, DecodeFault> InboundMessages::receive(std::uint8_t qos, std::uint16_t packet_id,
                                                                               bool dup, std::size_t fingerprint,
                                                                               std::string& output) {
@@ -85,18 +89,19 @@ void InboundMessages::note_new_id(std::uint16_t packet_id) {
 
 bool InboundMessages::has_ended_before(const Exchange& exchange, bool dup, std::size_t fingerprint) const {
   return dup && takes_ids_in_turn_ && exchange.phase == Phase::none && exchange.ended_on_connection != 0 &&
-         exchange.ended_on_connection != connection_ && exchange.fingerprint == fingerprint;
+         exchange.ended_on_connection != connection_ && exchange.ended_fingerprint == fingerprint;
 }
 
 InboundMessages::Received InboundMessages::receive_qos_2(std::uint16_t packet_id, bool dup, std::size_t fingerprint) {
   Exchange& known = exchange(packet_id);
   // A broker that still has the session would have set DUP (section 3.3.1.1): it is another one's first message.
-  if (known.doubtful && !dup) known = Exchange{};
+  if (known.doubtful && !dup) forget_current(known);
   const bool other = known.phase != Phase::none && known.fingerprint != fingerprint && !find_arrival(known.arrival);
-  if (other) known = Exchange{};
+  if (other) forget_current(known);
   known.doubtful = false;
   known.holds_quota = true;
   if (has_ended_before(known, dup, fingerprint)) {
+    known.fingerprint = fingerprint;
     known.arrival = add_arrival(2, packet_id, true);
     known.handle = make_handle(known.arrival, packet_id, true);
     known.phase = Phase::wait_caller;
@@ -126,7 +131,10 @@ void InboundMessages::on_pubrel(std::uint16_t packet_id, std::string& output) {
     arrival->acknowledged = true;
   }
   release_quota(known);
-  known = Exchange{.fingerprint = known.fingerprint, .ended_on_connection = connection_};
+  if (known.phase == Phase::none)
+    forget_current(known);
+  else
+    known = Exchange{.ended_fingerprint = known.fingerprint, .ended_on_connection = connection_};
   encode_publish_ack(PacketType::pubcomp, packet_id, code, version_, output);
   flush(output);
 }

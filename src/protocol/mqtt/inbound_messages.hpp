@@ -69,13 +69,17 @@ class InboundMessages {
     bool acknowledged = false;  // by the caller
     bool doubtful = false;      // begun before a session that may not be the broker's any more
     bool holds_quota = false;
-    std::size_t fingerprint = 0;            // of the message, and after its end still
-    std::uint32_t ended_on_connection = 0;  // 0: it has not
+    std::size_t fingerprint = 0;  // of the message
+    // The one before, which a broker that goes back a step may send again.
+    std::size_t ended_fingerprint = 0;
+    std::uint32_t ended_on_connection = 0;  // 0: there is none
   };
 
   std::uint64_t add_arrival(std::uint8_t qos, std::uint16_t packet_id, bool acknowledged);
   [[nodiscard]] Arrival* find_arrival(std::uint64_t number);
   Exchange& exchange(std::uint16_t packet_id);
+  /// What is known of the message before stays.
+  static void forget_current(Exchange& exchange);
   Received receive_qos_2(std::uint16_t packet_id, bool dup, std::size_t fingerprint);
   void note_new_id(std::uint16_t packet_id);
   [[nodiscard]] bool has_ended_before(const Exchange& exchange, bool dup, std::size_t fingerprint) const;

@@ -124,6 +124,25 @@ TEST(InboundMessages, OfQos2ThatEndedBeforeAreKnownWhenARestartedBrokerGoesBackA
   EXPECT_EQ(script.sent(), "70 02 00 05");
 }
 
+TEST(InboundMessages, OfQos2ThatEndedBeforeAreKnownThoughAnotherHadTheirIdentifierWhenTheBrokerWentBack) {
+  SessionScript script;
+  start(script);
+  script.receive("34 07 0001 'a' 0005 00 'x'");
+  EXPECT_EQ(script.messages(), (Texts{"a x"}));
+  script.acknowledge(0);
+  script.receive("62 02 0005");
+  script.drop();
+  script.resume();
+  script.receive("34 07 0001 'a' 0005 00 'y'");
+  EXPECT_EQ(script.messages(), (Texts{"a y"}));
+  script.drop();
+  script.resume();
+  script.sent();
+  script.receive("3c 07 0001 'a' 0005 00 'x'");
+  EXPECT_EQ(script.messages(), Texts{});
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+}
+
 TEST(InboundMessages, OfQos2ThatLookLikeOneThatEndedAreNewWithABrokerThatUsesIdentifiersAnew) {
   SessionScript script;
   start(script);
