@@ -13,6 +13,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+import { carry, startTcpProxy } from './tcp_proxy.mjs';
+
 const here = path.dirname(fileURLToPath(import.meta.url));
 
 async function load(name) {
@@ -467,65 +469,36 @@ export async function rawHttp(t, gateway) {
 
 /** A TCP proxy to `port` of this machine that can cut every connection, refuse new ones, and stop carrying bytes. */
 export async function startProxy(t, port) {
-  const pairs = new Set();
   let frozen = false;
   let refusing = false;
-  const server = net.createServer((inner) => {
-    if (refusing) {
-      inner.destroy();
-      return;
-    }
-    const outer = net.connect(port, '127.0.0.1');
-    const pair = { inner, outer };
-    pairs.add(pair);
-    const end = () => {
-      inner.destroy();
-      outer.destroy();
-      pairs.delete(pair);
-    };
-    for (const [from, to] of [[inner, outer], [outer, inner]]) {
-      from.setNoDelay(true);
-      from.on('data', (data) => {
-        proxy.bytes += data.length;
-        if (!to.write(data)) from.pause();
-      });
-      to.on('drain', () => {
-        if (!frozen) from.resume();
-      });
-      from.on('error', end);
-      from.on('close', end);
-    }
-    if (frozen) for (const end of [inner, outer]) end.pause();
-  });
-  server.listen(0, '127.0.0.1');
-  await onceEmitted(server, 'listening');
-  const proxy = {
-    port: server.address().port,
-    bytes: 0,
-    connections: () => pairs.size,
-    cut() {
-      for (const { inner, outer } of pairs) {
-        inner.resetAndDestroy();
-        outer.resetAndDestroy();
-      }
+  const pause = ({ inner, outer }) => [inner, outer].forEach((end) => end.pause());
+  const tcp = await startTcpProxy(port, {
+    mayOpen: () => !refusing,
+    mayResume: () => !frozen,
+    onPair(pair) {
+      if (frozen) pause(pair);
     },
+    onData(_, from, to, data) {
+      proxy.bytes += data.length;
+      carry(from, to, data);
+    },
+  });
+  const proxy = {
+    port: tcp.port,
+    url: `http://127.0.0.1:${tcp.port}`,
+    bytes: 0,
+    connections: () => tcp.pairs.size,
+    cut: () => tcp.pairs.forEach(tcp.reset),
     refuse: (value = true) => (refusing = value),
     freeze() {
       frozen = true;
-      for (const { inner, outer } of pairs) for (const end of [inner, outer]) end.pause();
+      tcp.pairs.forEach(pause);
     },
     thaw() {
       frozen = false;
-      for (const { inner, outer } of pairs) for (const end of [inner, outer]) end.resume();
+      for (const { inner, outer } of tcp.pairs) for (const end of [inner, outer]) end.resume();
     },
   };
-  proxy.url = `http://127.0.0.1:${proxy.port}`;
-  t.after(() => {
-    for (const { inner, outer } of pairs) {
-      inner.destroy();
-      outer.destroy();
-    }
-    server.close();
-  });
+  t.after(tcp.close);
   return proxy;
 }

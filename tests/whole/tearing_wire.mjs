@@ -1,7 +1,6 @@
 // A wire between gateway and broker that tears at a byte of one's choice, or falls silent for good, and reads along: it
 // knows which of the gateway's PUBLISH packets came again, and whether they said so.
-import { once } from 'node:events';
-import net from 'node:net';
+import { carry, startTcpProxy } from './tcp_proxy.mjs';
 
 /** A number from 0 to 1 out of a seed, the same each time (mulberry32). */
 export function randomFrom(seed) {
@@ -36,7 +35,6 @@ export function packetReader(onPacket) {
 
 /** `marks` finds in the body of a PUBLISH what makes it one of a kind, or nothing; without it nothing is read along. */
 export async function startWire(t, port, { random, marks }) {
-  const pairs = new Set();
   const budgets = [];
   const sent = new Map();
   const wire = { tears: [], resent: 0, unmarked: [] };
@@ -54,62 +52,44 @@ export async function startWire(t, port, { random, marks }) {
       sent.set(mark, connection);
     });
 
-  const server = net.createServer((inner) => {
-    const outer = net.connect(port, '127.0.0.1');
-    const pair = { inner, outer, silent: false, budget: budgets.shift() ?? Infinity };
-    const read = marks ? watch(pair) : () => {};
-    pairs.add(pair);
-    const end = () => {
-      inner.destroy();
-      outer.destroy();
-      pairs.delete(pair);
-    };
-    for (const [from, to] of [[inner, outer], [outer, inner]]) {
-      from.setNoDelay(true);
-      from.on('data', (data) => {
-        if (pair.silent || !pairs.has(pair)) return;
-        const part = data.subarray(0, Math.min(data.length, pair.budget));
-        pair.budget -= part.length;
-        if (from === inner) read(part);
-        if (pair.budget > 0) {
-          if (!to.write(part)) from.pause();
-          return;
-        }
-        wire.tears.push(Date.now());
-        pairs.delete(pair);
-        // What has been carried arrives, and then the end: orderly on this side, by a reset or orderly on the other.
-        to.end(part);
-        if (random() < 0.5) from.resetAndDestroy();
-        else from.destroy();
-        setTimeout(() => to.destroy(), 50);
-      });
-      to.on('drain', () => from.resume());
-      from.on('error', () => pairs.has(pair) && end());
-      from.on('close', () => pairs.has(pair) && !pair.silent && end());
-    }
+  const readers = new WeakMap();
+  const tear = (pair, from, to, part) => {
+    wire.tears.push(Date.now());
+    tcp.pairs.delete(pair);
+    // What has been carried arrives, and then the end: orderly on this side, by a reset or orderly on the other.
+    to.end(part);
+    if (random() < 0.5) from.resetAndDestroy();
+    else from.destroy();
+    setTimeout(() => to.destroy(), 50);
+  };
+  const tcp = await startTcpProxy(port, {
+    onPair(pair) {
+      pair.budget = budgets.shift() ?? Infinity;
+      if (marks) readers.set(pair, watch(pair));
+    },
+    onData(pair, from, to, data) {
+      if (pair.held || !tcp.pairs.has(pair)) return;
+      const part = data.subarray(0, Math.min(data.length, pair.budget));
+      pair.budget -= part.length;
+      if (from === pair.inner) readers.get(pair)?.(part);
+      if (pair.budget > 0) carry(from, to, part);
+      else tear(pair, from, to, part);
+    },
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   Object.assign(wire, {
-    port: server.address().port,
-    connections: () => pairs.size,
+    port: tcp.port,
+    connections: () => tcp.pairs.size,
     /** Every connection that is open tears so many bytes on; those that come next tear after `later` bytes, one each. */
     tearAfter(bytes, later = []) {
-      for (const pair of pairs) pair.budget = bytes();
+      for (const pair of tcp.pairs) pair.budget = bytes();
       budgets.push(...later);
     },
     /** What is open carries nothing any more, in either direction, and does not end. */
     fallSilent() {
       wire.tears.push(Date.now());
-      for (const pair of pairs) pair.silent = true;
+      for (const pair of tcp.pairs) pair.held = true;
     },
   });
-  t.after(() => {
-    for (const { inner, outer } of pairs) {
-      inner.destroy();
-      outer.destroy();
-    }
-    server.close();
-  });
+  t.after(tcp.close);
   return wire;
 }
