@@ -21,14 +21,16 @@ Identity make_identity(std::string subject, std::string claims_json, const RoleC
   return identity;
 }
 
-Identity make_key_identity(std::string_view name, std::string_view role) {
+Identity make_key_identity(std::string_view name, std::string_view role, std::string_view digest) {
   std::string user_id = fmt::format("key:{}", name);
   std::string claims = fmt::format(R"({{"sub":{},"role":{}}})", json_string(user_id), json_string(role));
   Identity identity{.user_id = std::move(user_id),
                     .roles = {},
                     .expires_at = std::nullopt,
                     .claims_json = std::move(claims),
-                    .backend_only = true};
+                    .backend_only = true,
+                    .key_id = std::string(name),
+                    .key_mark = {KeyKind::api_key, std::string(digest)}};
   if (!role.empty()) identity.roles.emplace_back(role);
   return identity;
 }

@@ -10,6 +10,19 @@
 
 namespace famemely::gateway {
 
+/// What kind of key vouches for somebody.
+enum class KeyKind { secret, jwks, api_key };
+
+/// The key that vouches for somebody: while it is in force, so is what it vouched for.
+struct KeyMark {
+  KeyKind kind = KeyKind::secret;
+  /// SHA-256 of the key, so that another key under the same name is another key; empty for the secret, which lasts as
+  /// long as the process.
+  std::string digest{};
+
+  bool operator==(const KeyMark&) const = default;
+};
+
 /// Who is on the other side, as the token or API key said once it was verified.
 struct Identity {
   std::string user_id;             // the claim `sub`, `service_role`, or `key:<name>`
@@ -18,6 +31,8 @@ struct Identity {
   std::optional<WallTime> expires_at;
   std::string claims_json;    // the token's claims as they were signed, an object
   bool backend_only = false;  // a key of a backend: refused to requests that carry an Origin
+  std::string key_id{};       // of the key that vouches: `kid`, or the name of an API key; empty for the secret
+  KeyMark key_mark{};
 
   [[nodiscard]] bool has_role(std::string_view role) const;
   /// The roles `admin` and `service_role`: they see everybody's subscriptions and may disconnect users.
@@ -30,7 +45,8 @@ struct Identity {
 [[nodiscard]] Identity make_identity(std::string subject, std::string claims_json, const RoleClaims& role_claims,
                                      std::optional<WallTime> expires_at, bool backend_only);
 
-/// For an API key: the user `key:<name>` with that one role, whatever JWT_ROLE_CLAIMS says.
-[[nodiscard]] Identity make_key_identity(std::string_view name, std::string_view role);
+/// For an API key: the user `key:<name>` with that one role, whatever JWT_ROLE_CLAIMS says. `digest` is the key's
+/// SHA-256.
+[[nodiscard]] Identity make_key_identity(std::string_view name, std::string_view role, std::string_view digest);
 
 }  // namespace famemely::gateway

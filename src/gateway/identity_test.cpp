@@ -41,11 +41,13 @@ TEST(Identity, OfClaimsThatAreNoObjectHasNoRoles) {
 }
 
 TEST(Identity, OfAnApiKeyIsABackendThatDoesNotExpire) {
-  const auto identity = make_key_identity("bill\"ing", "service_role");
+  const auto identity = make_key_identity("bill\"ing", "service_role", "digest");
   EXPECT_EQ(identity.user_id, "key:bill\"ing");
   EXPECT_THAT(identity.roles, ElementsAre("service_role"));
   EXPECT_FALSE(identity.expires_at);
   EXPECT_TRUE(identity.backend_only);
+  EXPECT_EQ(identity.key_id, "bill\"ing");
+  EXPECT_EQ(identity.key_mark, (KeyMark{KeyKind::api_key, "digest"}));
   EXPECT_EQ(JsonView::parse(identity.claims_json)->find("sub")->as_string(), "key:bill\"ing");
 }
 
