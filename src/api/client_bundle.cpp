@@ -82,7 +82,6 @@ HttpResponse ClientBundle::answer(const HttpRequest& request) const {
   }
   response.fields.add("Content-Type", name.ends_with(".map") ? "application/json; charset=utf-8"
                                                              : "application/javascript; charset=utf-8");
-  response.fields.add("X-Content-Type-Options", "nosniff");
   if (!form.coding.empty()) response.fields.add("Content-Encoding", std::string(form.coding));
   response.body = form.bytes;
   return response;

@@ -1,15 +1,38 @@
 #include "api/cors.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+
+#include "api/json_views.hpp"
+#include "base/error.hpp"
 
 namespace famemely::api {
 namespace {
 
+constexpr std::string_view kPlain = "http://";
+constexpr std::string_view kSecure = "https://";
+
 /// `http://host:port` → `host:port`; empty if it is no web origin.
 std::string_view authority_of(std::string_view origin) {
-  for (const std::string_view scheme : {"http://", "https://"})
+  for (const std::string_view scheme : {kPlain, kSecure})
     if (origin.starts_with(scheme)) return origin.substr(scheme.size());
   return {};
+}
+
+/// Without the port that goes without saying: React Native on Android leaves it in the origin.
+std::string_view without_default_port(std::string_view authority, bool secure) {
+  const std::string_view port = secure ? ":443" : ":80";
+  if (authority.ends_with(port)) authority.remove_suffix(port.size());
+  return authority;
+}
+
+bool is_own(const RequestSite& site) {
+  const std::string_view authority = authority_of(site.origin);
+  if (authority.empty()) return false;
+  const bool secure = site.origin.starts_with(kSecure);
+  if (site.secure && !secure) return false;
+  return equals_ignoring_case(without_default_port(authority, secure), without_default_port(site.host, secure));
 }
 
 bool is_loopback(std::string_view authority) {
@@ -20,18 +43,27 @@ bool is_loopback(std::string_view authority) {
 
 }  // namespace
 
-bool CorsPolicy::allows(std::string_view origin, std::string_view host) const {
-  const std::string_view authority = authority_of(origin);
-  return (!authority.empty() && equals_ignoring_case(authority, host)) || (any_loopback && is_loopback(authority)) ||
-         std::ranges::any_of(origins, [&](const std::string& listed) { return listed == "*" || listed == origin; });
+bool CorsPolicy::allows(const RequestSite& site) const {
+  return is_own(site) || (any_loopback && is_loopback(authority_of(site.origin))) ||
+         std::ranges::any_of(origins,
+                             [&](const std::string& listed) { return listed == "*" || listed == site.origin; });
 }
 
-void CorsPolicy::decorate(HttpResponse& response, std::string_view origin, std::string_view host) const {
+void CorsPolicy::decorate(HttpResponse& response, const RequestSite& site) const {
   const bool everybody = origins.size() == 1 && origins.front() == "*";
   if (!everybody) response.fields.add("Vary", "Origin");
-  if (origin.empty() || !allows(origin, host)) return;
-  response.fields.add("Access-Control-Allow-Origin", everybody ? "*" : std::string(origin));
+  if (site.origin.empty() || !allows(site)) return;
+  response.fields.add("Access-Control-Allow-Origin", everybody ? "*" : std::string(site.origin));
   if (!everybody) response.fields.add("Access-Control-Allow-Credentials", "true");
+}
+
+std::optional<HttpResponse> CorsPolicy::refuse_handshake(const RequestSite& site) const {
+  if (site.origin.empty() || allows(site)) return std::nullopt;
+  HttpResponse response{.status = 403, .fields = {}, .body = {}};
+  response.fields.add("Content-Type", "application/json; charset=utf-8");
+  response.body = http_error_json(Error{
+      ErrorCode::forbidden, fmt::format("Origin {} is not allowed: CORS_ORIGINS lists those that are", site.origin)});
+  return response;
 }
 
 HttpResponse CorsPolicy::preflight(const HttpRequest& request) {

@@ -72,14 +72,25 @@ std::string subscriptions_json(const std::vector<gateway::ListedSubscription>& s
                      subscription_list_json(subscriptions));
 }
 
-std::string stats_json(const gateway::LinkStatus& status, const gateway::Survey& survey, std::chrono::seconds uptime) {
+std::string stats_json(const gateway::LinkStatus& status, const gateway::Survey& survey, std::chrono::seconds uptime,
+                       const LimitCounters* limits) {
   return "{" + connection_members(status) +
          fmt::format(
              ",\"totalSubscriptions\":{},\"activeSubscriptions\":{},\"connectedClients\":{},"
              "\"messagesIn\":{},\"messagesOut\":{},\"messagesDropped\":{},\"publishes\":{},"
-             "\"uptimeSeconds\":{}}}",
+             "\"uptimeSeconds\":{}",
              survey.subscription_count, survey.active_subscription_count, survey.connected_clients, survey.messages_in,
-             survey.messages_out, survey.messages_dropped, survey.publishes, uptime.count());
+             survey.messages_out, survey.messages_dropped, survey.publishes, uptime.count()) +
+         (limits ? ",\"limits\":" + limits_json(*limits) : "") + "}";
+}
+
+std::string limits_json(const LimitCounters& counters) {
+  std::string json = "{";
+  for (std::size_t i = 0; i < kLimitCount; ++i) {
+    const auto limit = static_cast<Limit>(i);
+    fmt::format_to(std::back_inserter(json), "{}\"{}\":{}", i == 0 ? "" : ",", name_of(limit), counters.of(limit));
+  }
+  return json + "}";
 }
 
 std::string published_json(std::string_view topic, WallTime now) {

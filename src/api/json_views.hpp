@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/instant.hpp"
+#include "base/limit_counters.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/worker.hpp"
 
@@ -30,9 +31,12 @@ namespace famemely::api {
 /// `{"total":n,"subscriptions":[…]}`
 [[nodiscard]] std::string subscriptions_json(const std::vector<gateway::ListedSubscription>& subscriptions);
 
+/// How often each limit has been reached.
+[[nodiscard]] std::string limits_json(const LimitCounters& counters);
+
 /// `GET /mqtt/stats`.
 [[nodiscard]] std::string stats_json(const gateway::LinkStatus& status, const gateway::Survey& survey,
-                                     std::chrono::seconds uptime);
+                                     std::chrono::seconds uptime, const LimitCounters* limits = nullptr);
 
 /// `{"topic":…,"timestamp":…}`: what answers a publish.
 [[nodiscard]] std::string published_json(std::string_view topic, WallTime now);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "api/security_headers.hpp"
+
 namespace famemely::api {
 
 WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
@@ -15,7 +17,9 @@ WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
       admin_(options.admin, server_, worker_, sign_ins_, logger),
       routes_(options.rest, worker_, sign_ins_, random, logger),
       client_bundle_(options.client_bundle, options.serve_client),
-      cors_(options.cors) {}
+      cors_(options.cors),
+      limit_counters_(options.limit_counters),
+      logger_(logger) {}
 
 void WorkerApplication::process(Now now, socketio::Effects& effects) {
   while (!effects.for_application.empty()) {
@@ -68,8 +72,17 @@ void WorkerApplication::on_request(socketio::ConnectionId connection, HttpReques
 
 void WorkerApplication::on_request_abandoned(socketio::ConnectionId connection) { routes_.on_abandoned(connection); }
 
-void WorkerApplication::decorate(HttpResponse& response, std::string_view origin, std::string_view host) const {
-  cors_.decorate(response, origin, host);
+void WorkerApplication::decorate(HttpResponse& response, const RequestSite& site) const {
+  cors_.decorate(response, site);
+  add_security_headers(response);
+}
+
+std::optional<HttpResponse> WorkerApplication::refuse_handshake(const RequestSite& site) const {
+  auto refusal = cors_.refuse_handshake(site);
+  if (!refusal) return std::nullopt;
+  count(limit_counters_, Limit::origin);
+  logger_.debug("handshake refused", {{"origin", site.origin}, {"host", site.host}});
+  return refusal;
 }
 
 void WorkerApplication::on_link_events(std::span<gateway::WorkerEvent> events, Now now, socketio::Effects& effects) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "api/rest_routes.hpp"
 #include "api/socket_events.hpp"
 #include "api/status_announcer.hpp"
+#include "base/limit_counters.hpp"
 #include "base/logger.hpp"
 #include "base/random_source.hpp"
 #include "gateway/application.hpp"
@@ -26,7 +28,8 @@ struct WorkerApplicationOptions {
   RestOptions rest;
   std::span<const BundledFile> client_bundle;
   bool serve_client = true;
-  AdminOptions admin{};  // of use if `/admin` is among the namespaces
+  AdminOptions admin{};                     // of use if `/admin` is among the namespaces
+  LimitCounters* limit_counters = nullptr;  // of the process
 };
 
 /// One worker's share of the gateway: the Socket.IO server, the clients, the events and the routes, put together.
@@ -40,7 +43,8 @@ class WorkerApplication final : public gateway::Application {
   void process(Now now, socketio::Effects& effects) override;
   void on_request(socketio::ConnectionId connection, HttpRequest request, Now now, socketio::Effects& effects) override;
   void on_request_abandoned(socketio::ConnectionId connection) override;
-  void decorate(HttpResponse& response, std::string_view origin, std::string_view host) const override;
+  void decorate(HttpResponse& response, const RequestSite& site) const override;
+  [[nodiscard]] std::optional<HttpResponse> refuse_handshake(const RequestSite& site) const override;
   void on_link_events(std::span<gateway::WorkerEvent> events, Now now, socketio::Effects& effects) override;
   [[nodiscard]] std::vector<gateway::LinkCommand>& commands() override { return worker_.commands(); }
   void on_link_full(std::vector<gateway::LinkCommand>& commands, Now now, socketio::Effects& effects) override;
@@ -64,6 +68,8 @@ class WorkerApplication final : public gateway::Application {
   RestRoutes routes_;
   ClientBundle client_bundle_;
   CorsPolicy cors_;
+  LimitCounters* limit_counters_;
+  Logger& logger_;
   StatusAnnouncer announcer_;
   socketio::SocketCloser closer_;
   bool shutting_down_ = false;

@@ -43,13 +43,13 @@ class MailboxLinkPort final : public io::LinkPort {
 
 /// One worker, whole: its loop, what it runs, and its thread.
 struct Gateway::WorkerUnit {
-  WorkerUnit(const Config& config, std::size_t index, const std::string& admin_key,
+  WorkerUnit(const Config& config, std::size_t index, const std::string& admin_key, LimitCounters& limit_counters,
              const gateway::Authenticator& authenticator,
              const std::shared_ptr<const gateway::PermissionPolicy>& policy, Logger& logger)
       : context(1),
-        application(application_options(config, index, admin_key), authenticator, policy, random, logger),
-        loop({.worker = index, .workers = config.workers, .http = {.body_bytes_max = config.max_payload}}, context,
-             application, logger),
+        application(application_options(config, index, admin_key, limit_counters), authenticator, policy, random,
+                    logger),
+        loop(connection_options(config, index, limit_counters), context, application, logger),
         link(index, std::min<std::size_t>(config.client_queue / 4, 1'000'000), loop, application) {}
 
   asio::io_context context;
@@ -70,7 +70,8 @@ Gateway::Gateway(const Config& config, std::uint16_t broker_port, Logger& logger
       bridge_(bridge_options(config, serving::read_clocks().wall), link_random_, logger) {
   const std::string admin_key = make_admin_key();
   for (std::size_t i = 0; i < config.workers; ++i)
-    workers_.push_back(std::make_unique<WorkerUnit>(config, i, admin_key, authenticator_, policy_, logger));
+    workers_.push_back(
+        std::make_unique<WorkerUnit>(config, i, admin_key, limit_counters_, authenticator_, policy_, logger));
   if (config.workers > 1) link_context_ = std::make_unique<asio::io_context>(1);
   asio::io_context& link_loop = link_context_ ? *link_context_ : workers_.front()->context;
   link_ = std::make_unique<io::Link>(broker_address(config, broker_port), link_loop, bridge_, link_context_ != nullptr,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/config.hpp"
+#include "base/limit_counters.hpp"
 #include "base/logger.hpp"
 #include "gateway/authenticator.hpp"
 #include "gateway/bridge.hpp"
@@ -42,6 +43,7 @@ class Gateway {
 
   Config config_;
   Logger& logger_;
+  LimitCounters limit_counters_;
   gateway::Authenticator authenticator_;
   std::shared_ptr<const gateway::PermissionPolicy> policy_;
   serving::SystemRandom link_random_;

@@ -40,7 +40,7 @@ std::string make_admin_key() {
 }
 
 api::WorkerApplicationOptions application_options(const Config& config, std::size_t worker,
-                                                  const std::string& admin_key) {
+                                                  const std::string& admin_key, LimitCounters& limit_counters) {
   const auto index = static_cast<std::uint8_t>(worker);
   api::WorkerApplicationOptions options;
   options.socketio.namespaces = {std::string(gateway::kNamespace)};
@@ -63,7 +63,9 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   const Instant now = serving::read_clocks().instant;
   options.rest = {.version = std::string(kVersion),
                   .started_at = now,
-                  .compressed_bytes_min = options.socketio.http_compression_bytes_min};
+                  .compressed_bytes_min = options.socketio.http_compression_bytes_min,
+                  .limit_counters = &limit_counters};
+  options.limit_counters = &limit_counters;
   if (config.admin_ui) options.socketio.namespaces.emplace_back(api::kAdminNamespace);
   options.admin = {.session_key = admin_key,
                    .server = {.id = config.node_id,
@@ -71,6 +73,13 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
                               .pid = static_cast<std::int64_t>(::getpid()),
                               .started_at = now}};
   return options;
+}
+
+serving::ConnectionOptions connection_options(const Config& config, std::size_t worker, LimitCounters& limit_counters) {
+  return {.worker = worker,
+          .workers = config.workers,
+          .http = {.body_bytes_max = config.max_payload},
+          .limit_counters = &limit_counters};
 }
 
 gateway::BridgeOptions bridge_options(const Config& config, WallTime now) {

@@ -36,7 +36,8 @@ struct HttpRequest {
   std::string target;  // as sent: path and query, or a whole URL
   HttpFields fields;
   std::string body;
-  std::string remote_address;  // the peer's IP address
+  std::string remote_address;  // the client's IP address
+  bool secure = false;         // the client speaks TLS, with us or with the proxy in front
 
   /// The target's path, still percent-encoded.
   [[nodiscard]] std::string_view path() const;
@@ -45,6 +46,13 @@ struct HttpRequest {
   /// The decoded value of the first query parameter of that name; nothing if absent or badly encoded.
   /// A raw `+` stays a plus sign: it is MQTT's wildcard.
   [[nodiscard]] std::optional<std::string> query_parameter(std::string_view name) const;
+};
+
+/// From where a request comes and what it was sent to: what its answer depends on whatever was asked.
+struct RequestSite {
+  std::string_view origin;  // the header's value, or empty
+  std::string_view host;
+  bool secure = false;
 };
 
 struct HttpResponse {

@@ -27,6 +27,8 @@ struct HttpState {
 
   explicit HttpState(const HttpLimits& limits) : reader(limits) {}
 
+  [[nodiscard]] RequestSite site() const { return {origin, host, secure}; }
+
   HttpReader reader;
   std::string remote_address;
   std::string out;  // response bytes on their way
@@ -35,6 +37,7 @@ struct HttpState {
   // Of the request that is being answered:
   std::string origin;
   std::string host;
+  bool secure = false;
   bool inside_request = false;
   bool awaiting_answer = false;
   bool for_socketio = false;  // the head named the Socket.IO path

@@ -19,6 +19,11 @@ namespace {
 
 constexpr int kReadsPerTurn = 4;
 
+/// Which limit a request has broken that can't be read.
+Limit limit_of(int status) {
+  return status == 431 ? Limit::request_head : status == 413 ? Limit::request_body : Limit::malformed_request;
+}
+
 }  // namespace
 
 Connections::Connections(const ConnectionOptions& options, boost::asio::io_context& context, socketio::Service& service,
@@ -196,12 +201,14 @@ void Connections::on_complete(Connection& connection) {
   const bool for_socketio = http.for_socketio;
   HttpRequest request = http.reader.take_request();
   request.remote_address = http.remote_address;
+  request.secure = http.secure;
   http.awaiting_answer = true;
   http.deadline = kNever;
   if (!for_socketio || request.method == "OPTIONS") {
     http.for_socketio = false;
     service_.on_request(id, std::move(request), turns_.now(), turns_.effects());
   } else if (upgrades) {
+    if (auto refusal = service_.refuse_handshake(http.site())) return respond(connection, *std::move(refusal));
     transports_.on_upgrade(id, request, turns_.now(), turns_.effects());
   } else {
     transports_.on_request(id, request, turns_.now(), turns_.effects());
@@ -218,6 +225,7 @@ void Connections::refuse(Connection& connection, int status, const std::string& 
     response.body = "{\"statusCode\":" + std::to_string(status) + ",\"message\":" + json_string(what) +
                     ",\"error\":" + json_string(reason_phrase(status)) + "}";
   }
+  count(options_.limit_counters, limit_of(status));
   logger_.debug("request refused", {{"remote", http.remote_address}, {"status", status}, {"reason", what}});
   http.awaiting_answer = true;
   respond(connection, std::move(response));

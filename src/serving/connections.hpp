@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/limit_counters.hpp"
 #include "base/logger.hpp"
 #include "protocol/socketio/service.hpp"
 #include "serving/connection.hpp"
@@ -23,6 +24,7 @@ struct ConnectionOptions {
   /// A request must be complete, or begin, within this time.
   std::chrono::milliseconds request_timeout{30'000};
   std::chrono::milliseconds idle_timeout{75'000};
+  LimitCounters* limit_counters = nullptr;
 };
 
 /// The connections of one worker: reads requests and frames, gives them to the service, and writes what it answers.

@@ -18,7 +18,7 @@ constexpr std::chrono::seconds kLingerTime{2};
 void Connections::respond(Connection& connection, HttpResponse response) {
   if (!connection.http) return;
   HttpState& http = *connection.http;
-  service_.decorate(response, http.origin, http.host);
+  service_.decorate(response, http.site());
   const bool keep_alive = http.keep_alive && !response.close && !leaving_;
   http.out.append(serialize(response, http.head_only, keep_alive));
   http.keep_alive = keep_alive;
@@ -43,7 +43,7 @@ void Connections::respond(Connection& connection, HttpResponse response) {
 
 void Connections::accept_upgrade(Connection& connection, HttpResponse response) {
   HttpState& http = *connection.http;
-  service_.decorate(response, http.origin, http.host);
+  service_.decorate(response, http.site());
   http.out.append(serialize(response, false, true));
   http.awaiting_answer = false;
   connection.websocket = true;

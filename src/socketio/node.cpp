@@ -223,14 +223,14 @@ void Node::on_request(ConnectionId connection, HttpRequest request, Now now, Eff
   });
 }
 
-void Node::decorate(HttpResponse& response, std::string_view origin, std::string_view) const {
+void Node::decorate(HttpResponse& response, const RequestSite& site) const {
   if (options_.cors_origins.empty()) return;
   const bool any = std::ranges::find(options_.cors_origins, "*") != options_.cors_origins.end();
   if (!any) response.fields.add("Vary", "Origin");
   if (any)
     response.fields.add("Access-Control-Allow-Origin", "*");
-  else if (std::ranges::find(options_.cors_origins, origin) != options_.cors_origins.end())
-    response.fields.add("Access-Control-Allow-Origin", std::string(origin));
+  else if (std::ranges::find(options_.cors_origins, site.origin) != options_.cors_origins.end())
+    response.fields.add("Access-Control-Allow-Origin", std::string(site.origin));
 }
 
 void Node::on_timer(Now now, Effects& effects) {

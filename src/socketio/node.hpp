@@ -80,7 +80,8 @@ class Node final : public Service {
   void process(Now now, Effects& effects) override;
   void on_request(ConnectionId connection, HttpRequest request, Now now, Effects& effects) override;
   void on_request_abandoned(ConnectionId) override {}
-  void decorate(HttpResponse& response, std::string_view origin, std::string_view host) const override;
+  void decorate(HttpResponse& response, const RequestSite& site) const override;
+  [[nodiscard]] std::optional<HttpResponse> refuse_handshake(const RequestSite&) const override { return std::nullopt; }
   void on_timer(Now now, Effects& effects) override;
   [[nodiscard]] Instant next_deadline() const override;
   void begin_shutdown(Now now, Instant done_by, Effects& effects) override;

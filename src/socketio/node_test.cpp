@@ -165,10 +165,10 @@ TEST(SocketIoNode, AnswersPreflightsAndStrangers) {
   EXPECT_EQ(bench.network().last_status(90), 204);
   EXPECT_EQ(bench.network().last_status(91), 404);
   HttpResponse response;
-  bench.node.decorate(response, "https://a.example", "");
+  bench.node.decorate(response, {"https://a.example", ""});
   EXPECT_EQ(response.fields.find("Access-Control-Allow-Origin"), "https://a.example");
   HttpResponse other;
-  bench.node.decorate(other, "https://b.example", "");
+  bench.node.decorate(other, {"https://b.example", ""});
   EXPECT_EQ(other.fields.find("Access-Control-Allow-Origin"), std::nullopt);
   EXPECT_EQ(other.fields.find("Vary"), "Origin");
 }

@@ -168,8 +168,9 @@ class SuiteService final : public socketio::Service {
     node_.on_request(connection, std::move(request), now, effects);
   }
   void on_request_abandoned(ConnectionId connection) override { node_.on_request_abandoned(connection); }
-  void decorate(HttpResponse& response, std::string_view origin, std::string_view host) const override {
-    node_.decorate(response, origin, host);
+  void decorate(HttpResponse& response, const RequestSite& site) const override { node_.decorate(response, site); }
+  [[nodiscard]] std::optional<HttpResponse> refuse_handshake(const RequestSite& site) const override {
+    return node_.refuse_handshake(site);
   }
   void on_timer(Now now, Effects& effects) override { node_.on_timer(now, effects); }
   [[nodiscard]] Instant next_deadline() const override { return node_.next_deadline(); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -46,8 +47,11 @@ class Service {
   virtual void on_request(ConnectionId connection, HttpRequest request, Now now, Effects& effects) = 0;
   /// The client went away before its answer came.
   virtual void on_request_abandoned(ConnectionId connection) = 0;
-  /// Adds what every response carries, CORS for one. `origin` and `host` are the request's headers.
-  virtual void decorate(HttpResponse& response, std::string_view origin, std::string_view host) const = 0;
+  /// Adds what every response carries, CORS for one.
+  virtual void decorate(HttpResponse& response, const RequestSite& site) const = 0;
+  /// The answer to a WebSocket handshake that is refused before the transports see it: browsers let any page open one,
+  /// and leave it to the server to look at the page's origin.
+  [[nodiscard]] virtual std::optional<HttpResponse> refuse_handshake(const RequestSite& site) const = 0;
 
   virtual void on_timer(Now now, Effects& effects) = 0;
   [[nodiscard]] virtual Instant next_deadline() const = 0;
