@@ -65,6 +65,7 @@ struct Gateway::WorkerUnit {
 Gateway::Gateway(const Config& config, std::uint16_t broker_port, Logger& logger)
     : config_(config),
       logger_(logger),
+      reloads_(logger),
       authenticator_(make_authenticator(config)),
       policy_(make_policy(config)),
       bridge_(bridge_options(config, serving::read_clocks().wall), link_random_, logger) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "app/config.hpp"
+#include "app/reloads.hpp"
 #include "base/limit_counters.hpp"
 #include "base/logger.hpp"
 #include "gateway/authenticator.hpp"
@@ -33,6 +34,8 @@ class Gateway {
   /// `stopped` is called on an arbitrary thread once every socket has been told and closed, what was in flight is
   /// finished, and the broker has its DISCONNECT; at the deadline in any case.
   void shut_down(std::function<void()> stopped);
+  /// Reads again what SIGHUP is for. To be called on the thread that started the gateway.
+  void reload() const { reloads_.run_all(); }
 
  private:
   struct WorkerUnit;
@@ -44,6 +47,7 @@ class Gateway {
   Config config_;
   Logger& logger_;
   LimitCounters limit_counters_;
+  Reloads reloads_;
   gateway::Authenticator authenticator_;
   std::shared_ptr<const gateway::PermissionPolicy> policy_;
   serving::SystemRandom link_random_;

@@ -73,10 +73,13 @@ class SignalHandler {
   }
 
   void reload_settings() {
-    const auto config = reload_();
-    if (!config) return logger_.error("reload failed, keeping the old settings", {{"error", config.error()}});
-    logger_.set_level(config->log_level);
-    logger_.info("reloaded");
+    if (const auto config = reload_()) {
+      logger_.set_level(config->log_level);
+      logger_.info("reloaded", {{"what", "log level"}});
+    } else {
+      logger_.error("reload failed, keeping the old", {{"what", "log level"}, {"error", config.error()}});
+    }
+    server_.reload();
   }
 
   asio::io_context& main_loop_;

@@ -30,6 +30,9 @@ class Server {
   /// As `Gateway::shut_down`.
   void shut_down(std::function<void()> stopped) { gateway_.shut_down(std::move(stopped)); }
 
+  /// As `Gateway::reload`.
+  void reload() const { gateway_.reload(); }
+
   [[nodiscard]] const serving::ListeningSockets& sockets() const { return sockets_; }
   [[nodiscard]] std::uint16_t broker_port() const { return broker_port_; }
 
