@@ -25,7 +25,7 @@ std::string AdminSessions::make_id(const AdminSession& session) const {
 }
 
 std::optional<AdminSession> AdminSessions::find(std::string_view id, WallTime now) const {
-  auto claims = verifier_.verify(id, now);
+  auto claims = verifier_.verify(id, nullptr, now);
   if (!claims) return std::nullopt;
   return AdminSession{std::move(claims->subject), claims->expires_at};
 }

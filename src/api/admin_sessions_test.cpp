@@ -34,7 +34,7 @@ TEST(AdminSessions, IsNotTakenFromAnotherProcess) {
 TEST(AdminSessions, IsNoTokenOfAUser) {
   const std::string claims = R"({"aud":"authenticated","sub":"root","exp":1800003600})";
   EXPECT_FALSE(kSessions.find(jwt::sign_hs256(kKey, claims), kNow));
-  EXPECT_FALSE(jwt::Verifier({.secret = std::string(kKey)}).verify(kSessions.make_id(kRoot), kNow));
+  EXPECT_FALSE(jwt::Verifier({.secret = std::string(kKey)}).verify(kSessions.make_id(kRoot), nullptr, kNow));
 }
 
 TEST(AdminSessions, RefusesGarbage) {

@@ -2,24 +2,46 @@
 
 #include <utility>
 
+#include "protocol/jwt/digest.hpp"
+
 namespace famemely::gateway {
 
 Result<SignedIn, Error> SignIns::sign_in(std::string_view token, bool from_browser, WallTime now) {
-  if (const auto found = known_.find(token); found != known_.end()) {
-    const Identity& identity = *found->second.identity;
-    if (!identity.expires_at || now >= *identity.expires_at)
-      known_.erase(found);  // within the leeway it is verified each time
-    else if (!identity.backend_only || !from_browser)
-      return found->second;
+  follow_keys();
+  if (token.empty() || token.size() > jwt::kTokenBytesMax) return verify(token, from_browser, now);
+  std::string digest = jwt::sha256(token);
+  if (const SignedIn* known = recall(digest, now); known && !(known->identity->backend_only && from_browser)) {
+    authenticator_.count_remembered();
+    return *known;
   }
-  auto identity = authenticator_.authenticate(token, from_browser, now);
-  if (!identity) return failure(std::move(identity.error()));
-  SignedIn signed_in{*identity, std::make_shared<const Permissions>(policy_, **identity)};
-  if (signed_in.identity->expires_at && now < *signed_in.identity->expires_at) {
+  auto signed_in = verify(token, from_browser, now);
+  if (!signed_in) return signed_in;
+  if (const auto& expires_at = signed_in->identity->expires_at; !expires_at || now < *expires_at) {
     if (known_.size() >= kTokensMax) known_.clear();
-    known_.insert_or_assign(std::string(token), signed_in);
+    known_.insert_or_assign(std::move(digest), *signed_in);
   }
   return signed_in;
+}
+
+Result<SignedIn, Error> SignIns::verify(std::string_view token, bool from_browser, WallTime now) const {
+  auto identity = authenticator_.authenticate(token, from_browser, now);
+  if (!identity) return failure(std::move(identity.error()));
+  return SignedIn{*identity, std::make_shared<const Permissions>(policy_, **identity)};
+}
+
+const SignedIn* SignIns::recall(const std::string& digest, WallTime now) {
+  const auto found = known_.find(digest);
+  if (found == known_.end()) return nullptr;
+  const auto& expires_at = found->second.identity->expires_at;
+  if (!expires_at || now < *expires_at) return &found->second;
+  known_.erase(found);  // within the leeway it is verified each time
+  return nullptr;
+}
+
+void SignIns::follow_keys() {
+  const std::uint64_t generation = authenticator_.generation();
+  if (std::exchange(keys_seen_, generation) == generation) return;
+  std::erase_if(known_, [&](const auto& entry) { return !authenticator_.still_accepts(*entry.second.identity); });
 }
 
 }  // namespace famemely::gateway

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,8 +21,9 @@ struct SignedIn {
   std::shared_ptr<const Permissions> permissions;
 };
 
-/// One worker's way from tokens to users. A token that has been verified is remembered until it expires, so that it
-/// costs one verification however many requests and sockets bring it, and these share what it says.
+/// One worker's way from tokens to users. A token that has been verified is remembered by its SHA-256 until it expires,
+/// or until the key that vouches for it is withdrawn: so it costs one verification however many requests and sockets
+/// bring it, and these share what it says. An API key is remembered in the same way.
 class SignIns {
  public:
   /// Tokens that are remembered at most; beyond it all are forgotten.
@@ -35,14 +37,16 @@ class SignIns {
   [[nodiscard]] std::size_t remembered() const { return known_.size(); }
 
  private:
-  struct TokenHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view token) const noexcept { return std::hash<std::string_view>{}(token); }
-  };
+  [[nodiscard]] Result<SignedIn, Error> verify(std::string_view token, bool from_browser, WallTime now) const;
+  /// What is remembered of this token, if it still counts.
+  [[nodiscard]] const SignedIn* recall(const std::string& digest, WallTime now);
+  /// Forgets what withdrawn keys have vouched for.
+  void follow_keys();
 
   const Authenticator& authenticator_;
   std::shared_ptr<const PermissionPolicy> policy_;
-  std::unordered_map<std::string, SignedIn, TokenHash, std::equal_to<>> known_;
+  std::uint64_t keys_seen_ = 0;  // the generation of keys that `known_` is of
+  std::unordered_map<std::string, SignedIn> known_;
 };
 
 }  // namespace famemely::gateway

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/jwt/signer.hpp"
+#include "protocol/jwt/testing.hpp"
 
 namespace famemely::gateway {
 namespace {
@@ -49,6 +50,45 @@ TEST_F(SignInsTest, ARememberedServiceKeyIsStillRefusedToABrowser) {
   EXPECT_TRUE(sign_ins_.sign_in(key, false, kNow));
   EXPECT_FALSE(sign_ins_.sign_in(key, true, kNow));
   EXPECT_TRUE(sign_ins_.sign_in(key, false, kNow));
+}
+
+TEST_F(SignInsTest, ATokenIsVerifiedOnceHoweverManyBringIt) {
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(sign_ins_.sign_in(token(), i % 2 == 0, kNow));
+  EXPECT_EQ(authenticator_.key_figures().verified, 1U);
+  EXPECT_EQ(authenticator_.key_figures().remembered, 99U);
+}
+
+TEST_F(SignInsTest, ForgetsWhatAWithdrawnKeyHasVouchedFor) {
+  const jwt::TestKey one(jwt::Algorithm::eddsa);
+  const jwt::TestKey two(jwt::Algorithm::eddsa);
+  const auto publish = [&](const std::string& keys) {
+    authenticator_.set_jwks(
+        {.keys = std::make_shared<const jwt::KeySet>(jwt::KeySet::parse(jwt::jwks_of(keys)).value())});
+  };
+  const auto of = [](const jwt::TestKey& key, const char* kid) {
+    return key.token(key.header(kid), R"({"sub":"alice","exp":1800000060,"aud":"authenticated"})");
+  };
+  publish(one.jwk("one") + "," + two.jwk("two"));
+  ASSERT_TRUE(sign_ins_.sign_in(of(one, "one"), false, kNow));
+  const auto by_two = sign_ins_.sign_in(of(two, "two"), false, kNow);
+  ASSERT_TRUE(sign_ins_.sign_in(token(), false, kNow));
+  EXPECT_EQ(sign_ins_.remembered(), 3U);
+  publish(two.jwk("two"));
+  EXPECT_FALSE(sign_ins_.sign_in(of(one, "one"), false, kNow));
+  EXPECT_EQ(sign_ins_.remembered(), 2U) << "the others stay";
+  EXPECT_EQ(sign_ins_.sign_in(of(two, "two"), false, kNow)->identity, by_two->identity);
+}
+
+TEST_F(SignInsTest, RemembersAnApiKeyUntilItLeavesTheFile) {
+  const std::string key = "fmk_" + std::string(43, 'k');
+  authenticator_.set_api_keys(ApiKeys::parse(api_key_line("billing", "reader", key)).value());
+  const auto first = sign_ins_.sign_in(key, false, kNow);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(sign_ins_.sign_in(key, false, kNow)->identity, first->identity);
+  EXPECT_FALSE(sign_ins_.sign_in(key, true, kNow)) << "a browser";
+  authenticator_.set_api_keys({});
+  EXPECT_FALSE(sign_ins_.sign_in(key, false, kNow));
+  EXPECT_EQ(sign_ins_.remembered(), 0U);
 }
 
 TEST_F(SignInsTest, RemembersABoundedNumber) {

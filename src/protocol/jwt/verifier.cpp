@@ -11,16 +11,13 @@
 #include "base/base64.hpp"
 #include "base/http_message.hpp"
 #include "base/json_text.hpp"
-#include "base/utf8.hpp"
 #include "protocol/jwt/signer.hpp"
+#include "protocol/jwt/strict_json.hpp"
 
 namespace famemely::jwt {
 namespace {
 
 constexpr std::string_view kSupabaseKey = "This is a Supabase API key, not a user token";
-/// No issuer nests claims deeper; a bound far below that of message payloads keeps the check for repeated members
-/// cheap.
-constexpr int kTokenDepthMax = 64;
 /// The end of the year 9999 in seconds since 1970: later times are cut to it, so that they can still be written down.
 constexpr double kSecondsMax = 253402300799.0;
 
@@ -47,49 +44,53 @@ Result<Parts, std::string> split(std::string_view token) {
   return Parts{token.substr(0, second), std::move(*header), std::move(*payload), std::move(*signature)};
 }
 
-/// The name of a member that stands twice in one object, wherever it is. Two readers of such a token could see
-/// different claims (RFC 8725 section 2.4), so it is refused.
-std::optional<std::string> repeated_member(JsonView root) {
-  std::vector<JsonView> open{root};
-  while (!open.empty()) {
-    const JsonView view = open.back();
-    open.pop_back();
-    std::vector<std::string> names;
-    for (auto& [name, value] : view.members()) {
-      names.push_back(name);
-      open.push_back(value);
-    }
-    for (const JsonView& element : view.elements()) open.push_back(element);
-    std::ranges::sort(names);
-    const auto twice = std::ranges::adjacent_find(names);
-    if (twice != names.end()) return *twice;
-  }
-  return std::nullopt;
+/// RFC 8725 section 3.11: tokens of other kinds, though signed by the same issuer, are no access tokens. RFC 7515
+/// section 4.1.9: the media type may be written with `application/` or without, in any case.
+Reason check_type(const JsonView& header) {
+  const auto member = header.find("typ");
+  if (!member) return std::nullopt;
+  const auto type = member->as_string();
+  constexpr std::array kTypes{"JWT", "at+jwt", "application/jwt", "application/at+jwt"};
+  if (type && std::ranges::any_of(kTypes, [&](const char* one) { return equals_ignoring_case(*type, one); }))
+    return std::nullopt;
+  return "the header names another type than JWT (typ)";
 }
 
-Result<JsonView, std::string> parse_object(std::string_view text, std::string_view part) {
-  if (!is_utf8(text)) return failure("the " + std::string(part) + " is not UTF-8");
-  auto view = JsonView::parse(text, kTokenDepthMax);
-  if (!view) return failure("the " + std::string(part) + " is not valid JSON: " + view.error().what);
-  if (view->kind() != JsonKind::object) return failure("the " + std::string(part) + " is not a JSON object");
-  if (auto name = repeated_member(*view)) return failure("the " + std::string(part) + " has " + *name + " twice");
-  return *view;
-}
-
-/// Decides from the header alone whether an HS256 signature may be looked at. `kid`, `jwk`, `jku`, `x5u` and `x5c` are
-/// never followed: the only key is the one we were given (RFC 8725 section 3.10).
-Reason check_header(const JsonView& header) {
+/// What the header alone decides: by which algorithm a signature may be looked at. `jwk`, `jku`, `x5u` and `x5c` are
+/// never followed: the only keys are those that we were given (RFC 8725 section 3.10).
+Result<Algorithm, std::string> read_algorithm(const JsonView& header) {
   // RFC 7515 section 4.1.11: whoever does not understand an extension that is marked as critical refuses the token.
-  if (header.find("crit")) return "the header demands extensions (crit), and none is supported";
+  if (header.find("crit")) return failure(std::string("the header demands extensions (crit), and none is supported"));
+  if (auto reason = check_type(header)) return failure(*std::move(reason));
   const auto member = header.find("alg");
-  const auto algorithm = member ? member->as_string() : std::nullopt;
-  if (!algorithm) return "the header names no algorithm (alg)";
-  if (*algorithm == "HS256") return std::nullopt;
-  constexpr std::array kWithJwks{"RS256", "ES256", "EdDSA"};
-  if (std::ranges::find(kWithJwks, *algorithm) != kWithJwks.end())
-    return "no JWKS is configured to verify " + *algorithm + " tokens";
-  if (equals_ignoring_case(*algorithm, "none")) return "unsigned tokens (alg none) are not accepted";
-  return "the algorithm is not supported; use HS256";
+  const auto name = member ? member->as_string() : std::nullopt;
+  if (!name) return failure(std::string("the header names no algorithm (alg)"));
+  if (const auto algorithm = parse_algorithm(*name)) return *algorithm;
+  if (equals_ignoring_case(*name, "none")) return failure(std::string("unsigned tokens (alg none) are not accepted"));
+  return failure(std::string("the algorithm is not supported; use HS256, RS256, ES256 or EdDSA"));
+}
+
+Refusal bad_signature() { return {.reason = "signature is invalid"}; }
+
+/// A key of the JWKS, under its name.
+struct NamedKey {
+  std::string kid;
+  const PublicKey* key;
+};
+
+/// The key that this signature is to be verified by.
+Result<NamedKey, Refusal> choose_key(const KeySet* keys, const JsonView& header, Algorithm algorithm) {
+  const std::string name(algorithm_name(algorithm));
+  if (!keys)
+    return failure(
+        Refusal{"no JWKS is configured to verify " + name + " tokens: set SUPABASE_URL or SUPABASE_JWKS_URL"});
+  const auto member = header.find("kid");
+  auto kid = member ? member->as_string() : std::nullopt;
+  if (!kid || kid->empty()) return failure(Refusal{name + " tokens must name their key (kid)"});
+  if (kid->size() > kKidBytesMax) return failure(Refusal{"the name of the key (kid) is too long"});
+  if (const PublicKey* key = keys->find(*kid, algorithm)) return NamedKey{*std::move(kid), key};
+  if (keys->has_kid(*kid)) return failure(Refusal{"the key that the token names (kid) is not one for " + name});
+  return failure(Refusal{.reason = "the key that the token names (kid) is not in the JWKS", .unknown_key = true});
 }
 
 /// A NumericDate (RFC 7519 section 2): seconds since 1970, possibly with a fraction. Never text: a verifier that takes
@@ -158,20 +159,38 @@ Reason check_whole(std::string_view token) {
 
 }  // namespace
 
-Result<Claims, std::string> Verifier::verify(std::string_view token, WallTime now) const {
-  if (auto reason = check_whole(token)) return failure(*reason);
+Result<Claims, Refusal> Verifier::verify(std::string_view token, const KeySet* keys, WallTime now) const {
+  if (auto reason = check_whole(token)) return failure(Refusal{*std::move(reason)});
   auto parts = split(token);
-  if (!parts) return failure(parts.error());
-  const auto header = parse_object(parts->header, "header");
-  if (!header) return failure(header.error());
-  if (auto reason = check_header(*header)) return failure(*reason);
-  if (options_.secret.empty())
-    return failure(std::string("no secret is configured for HS256: set SUPABASE_JWT_SECRET"));
-  const std::string mac = hmac_sha256(options_.secret, parts->signing_input);
-  if (parts->signature.size() != mac.size() || CRYPTO_memcmp(parts->signature.data(), mac.data(), mac.size()) != 0)
-    return failure(std::string("signature is invalid"));
+  if (!parts) return failure(Refusal{std::move(parts.error())});
+  const auto header = parse_strict_object(parts->header, "the header");
+  if (!header) return failure(Refusal{header.error()});
+  const auto algorithm = read_algorithm(*header);
+  if (!algorithm) return failure(Refusal{algorithm.error()});
 
-  const auto claims = parse_object(parts->payload, "payload");
+  std::string kid;
+  std::string key_digest;
+  if (*algorithm == Algorithm::hs256) {
+    if (options_.secret.empty()) return failure(Refusal{"no secret is configured for HS256: set SUPABASE_JWT_SECRET"});
+    const std::string mac = hmac_sha256(options_.secret, parts->signing_input);
+    if (parts->signature.size() != mac.size() || CRYPTO_memcmp(parts->signature.data(), mac.data(), mac.size()) != 0)
+      return failure(bad_signature());
+  } else {
+    auto named = choose_key(keys, *header, *algorithm);
+    if (!named) return failure(std::move(named.error()));
+    if (!named->key->verifies(parts->signing_input, parts->signature)) return failure(bad_signature());
+    kid = std::move(named->kid);
+    key_digest = named->key->digest();
+  }
+  auto claims = check_claims(std::move(parts->payload), *algorithm, now);
+  if (!claims) return failure(Refusal{std::move(claims.error())});
+  claims->key_id = std::move(kid);
+  claims->key_digest = std::move(key_digest);
+  return *std::move(claims);
+}
+
+Result<Claims, std::string> Verifier::check_claims(std::string payload, Algorithm algorithm, WallTime now) const {
+  const auto claims = parse_strict_object(payload, "the payload");
   if (!claims) return failure(claims.error());
   const auto expires_at = check_times(*claims, now, options_.leeway);
   if (!expires_at) return failure(expires_at.error());
@@ -180,10 +199,10 @@ Result<Claims, std::string> Verifier::verify(std::string_view token, WallTime no
   const std::string issuer = text_of(*claims, "iss");
   if (role == "anon" && (is_supabase_issuer(issuer) || !claims->find("sub")))
     return failure(std::string("this is the Supabase anon key, not a user token"));
-  if (role == "service_role" && is_supabase_issuer(issuer)) {
+  if (algorithm == Algorithm::hs256 && role == "service_role" && is_supabase_issuer(issuer)) {
     if (issuer == "supabase-demo" && !options_.loopback_only)
       return failure(std::string("the demo service_role key is accepted only while listening on loopback"));
-    return Claims{"service_role", *expires_at, true, std::move(parts->payload)};
+    return Claims{"service_role", *expires_at, true, std::move(payload)};
   }
 
   if (auto reason = check_audience(*claims, options_.audience)) return failure(*reason);
@@ -192,7 +211,7 @@ Result<Claims, std::string> Verifier::verify(std::string_view token, WallTime no
   if (!subject) return failure(std::string("sub is missing"));
   auto user = subject->as_string();
   if (!user || user->empty()) return failure(std::string("sub must be a non-empty string"));
-  return Claims{std::move(*user), *expires_at, false, std::move(parts->payload)};
+  return Claims{std::move(*user), *expires_at, false, std::move(payload)};
 }
 
 std::string refusal_message(std::string_view reason) {

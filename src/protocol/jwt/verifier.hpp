@@ -7,6 +7,7 @@
 
 #include "base/instant.hpp"
 #include "base/result.hpp"
+#include "protocol/jwt/key_set.hpp"
 
 namespace famemely::jwt {
 
@@ -37,8 +38,20 @@ struct Claims {
   bool backend_only = false;
   /// The payload as it stands in the token: a JSON object, valid UTF-8, no member twice in any object.
   std::string json;
+  /// The key of the JWKS that vouches for it, and that key's digest; both empty if it is the secret.
+  std::string key_id{};
+  std::string key_digest{};
 
   bool operator==(const Claims&) const = default;
+};
+
+/// Why a token is refused, in words fit for the client.
+struct Refusal {
+  std::string reason;
+  /// The token names a key that the JWKS does not have: a newer JWKS may.
+  bool unknown_key = false;
+
+  bool operator==(const Refusal&) const = default;
 };
 
 /// Checks JSON Web Tokens (RFC 7519, as compact JWS of RFC 7515, with the cautions of RFC 8725).
@@ -46,10 +59,15 @@ class Verifier {
  public:
   explicit Verifier(VerifierOptions options) : options_(std::move(options)) {}
 
-  /// The claims, or why the token is refused, in words fit for the client. Callable from any thread.
-  [[nodiscard]] Result<Claims, std::string> verify(std::string_view token, WallTime now) const;
+  /// HS256 is verified by the secret alone, whatever `kid` the header names; RS256, ES256 and EdDSA by the key of
+  /// `keys` that the `kid` names and that is of the algorithm's kind. A null pointer: no JWKS is configured. Callable
+  /// from any thread.
+  [[nodiscard]] Result<Claims, Refusal> verify(std::string_view token, const KeySet* keys, WallTime now) const;
 
  private:
+  /// Everything but the signature, which stands.
+  [[nodiscard]] Result<Claims, std::string> check_claims(std::string payload, Algorithm algorithm, WallTime now) const;
+
   VerifierOptions options_;
 };
 

@@ -26,7 +26,9 @@ std::string with_header(std::string_view header) {
 }
 
 Result<Claims, std::string> verify(std::string_view token, const VerifierOptions& with = options()) {
-  return Verifier(with).verify(token, kNow);
+  auto claims = Verifier(with).verify(token, nullptr, kNow);
+  if (!claims) return failure(claims.error().reason);
+  return *std::move(claims);
 }
 
 std::string refusal(std::string_view token, const VerifierOptions& with = options()) {
@@ -93,18 +95,30 @@ TEST(JwtVerifier, RefusesTheSignatureOfAnotherToken) {
 TEST(JwtVerifier, SaysThatAsymmetricAlgorithmsNeedAJwks) {
   for (std::string name : {"RS256", "ES256", "EdDSA"})
     EXPECT_EQ(refusal(with_header(R"({"alg":")" + name + "\"}")),
-              "no JWKS is configured to verify " + name + " tokens");
+              "no JWKS is configured to verify " + name + " tokens: set SUPABASE_URL or SUPABASE_JWKS_URL");
 }
 
 TEST(JwtVerifier, RefusesEveryOtherAlgorithm) {
   for (std::string name : {"HS384", "HS512", "PS256", "RS512", "hs256", "HS256 ", "", "A128KW"})
-    EXPECT_EQ(refusal(with_header(R"({"alg":")" + name + "\"}")), "the algorithm is not supported; use HS256") << name;
+    EXPECT_EQ(refusal(with_header(R"({"alg":")" + name + "\"}")),
+              "the algorithm is not supported; use HS256, RS256, ES256 or EdDSA")
+        << name;
   for (std::string_view header : {R"({})", R"({"alg":null})", R"({"alg":["HS256"]})", R"({"alg":256})"})
     EXPECT_EQ(refusal(with_header(header)), "the header names no algorithm (alg)") << header;
 }
 
 TEST(JwtVerifier, RefusesCriticalExtensions) {
   EXPECT_THAT(refusal(with_header(R"({"alg":"HS256","crit":["b64"],"b64":false})")), HasSubstr("crit"));
+}
+
+TEST(JwtVerifier, RefusesTokensOfAnotherType) {
+  for (std::string_view type : {"JWT", "jwt", "at+jwt", "application/JWT"})
+    EXPECT_TRUE(verify(with_header(R"({"alg":"HS256","typ":")" + std::string(type) + "\"}"))) << type;
+  EXPECT_TRUE(verify(with_header(R"({"alg":"HS256"})")));
+  for (std::string_view type : {R"("secevent+jwt")", R"("dpop+jwt")", R"("")", "null", "1", R"(["JWT"])"})
+    EXPECT_EQ(refusal(with_header(R"({"alg":"HS256","typ":)" + std::string(type) + "}")),
+              "the header names another type than JWT (typ)")
+        << type;
 }
 
 TEST(JwtVerifier, RefusesHs256WithoutASecret) {
@@ -194,8 +208,8 @@ TEST(JwtVerifier, CutsFarAwayExpiriesToWhatCanBeWritten) {
 TEST(JwtVerifier, GivesLeewayAfterTheExpiry) {
   const Verifier verifier(options());
   const std::string token = signed_token(R"({"sub":"u","aud":"authenticated","exp":1700000000})");
-  EXPECT_TRUE(verifier.verify(token, kNow + 9999ms));
-  EXPECT_EQ(verifier.verify(token, kNow + 10s).error(), "token expired at 2023-11-14T22:13:20.000Z");
+  EXPECT_TRUE(verifier.verify(token, nullptr, kNow + 9999ms));
+  EXPECT_EQ(verifier.verify(token, nullptr, kNow + 10s).error().reason, "token expired at 2023-11-14T22:13:20.000Z");
 }
 
 TEST(JwtVerifier, GivesLeewayBeforeNotBeforeAndIssuedAt) {
