@@ -4,6 +4,7 @@
 
 #include "app/dev_secret.hpp"
 #include "app/surroundings_fixture.hpp"
+#include "gateway/api_keys.hpp"
 #include "protocol/jwt/verifier.hpp"
 
 namespace famemely::app {
@@ -42,8 +43,8 @@ class CommandLine : public SurroundingsFixture {
   jwt::Claims claims_of(std::string token, const std::string& secret = kTestSecret) {
     EXPECT_TRUE(token.ends_with('\n'));
     token.pop_back();
-    const auto claims = jwt::Verifier({.secret = secret}).verify(token, around_.now);
-    EXPECT_TRUE(claims) << claims.error();
+    const auto claims = jwt::Verifier({.secret = secret}).verify(token, nullptr, around_.now);
+    EXPECT_TRUE(claims) << claims.error().reason;
     return claims.value_or(jwt::Claims{});
   }
 };
@@ -123,9 +124,30 @@ TEST_F(CommandLine, PrintsHelpVersionAndDocumentationWhateverTheConfiguration) {
   EXPECT_THAT(printed({"--print-documentation"}), HasSubstr("# Configuration"));
 }
 
-TEST_F(CommandLine, SaysThatThereAreNoApiKeysYet) {
-  EXPECT_EQ(refusal({"key", "create", "--name", "n", "--role", "r"}),
-            "key create: API keys are not available in this version");
+TEST_F(CommandLine, MakesAnApiKeyWhateverTheConfiguration) {
+  around_.environment = {{"PORT", "x"}};
+  const std::string text = printed({"key", "create", "--name", "billing", "--role", "service_role"});
+  const std::string key = text.substr(0, text.find('\n'));
+  const auto keys = gateway::ApiKeys::parse(text.substr(key.size() + 1)).value();
+  ASSERT_TRUE(keys.find(key)) << text;
+  EXPECT_EQ(keys.find(key)->name, "billing");
+  EXPECT_EQ(keys.find(key)->role, "service_role");
+}
+
+TEST_F(CommandLine, RefusesBadKeyRequests) {
+  EXPECT_EQ(refusal({"key", "create", "--role", "r"}), "key create: --name N is missing");
+  EXPECT_EQ(refusal({"key", "create", "--name", "n"}), "key create: --role R is missing");
+  EXPECT_THAT(refusal({"key", "create", "--name", "a b", "--role", "r"}), HasSubstr("--name N is not allowed"));
+  EXPECT_THAT(refusal({"key", "create", "--name", "n", "--roll", "r"}), HasSubstr("--role"));
+  EXPECT_THAT(refusal({"key"}), HasSubstr("subcommand"));
+}
+
+TEST_F(CommandLine, MakesNoSecretForWhoVerifiesByOtherKeys) {
+  around_.environment = {{"MQTT_HOST", "broker"}, {"SUPABASE_URL", "https://p.supabase.co"}};
+  EXPECT_EQ(served({}).supabase_jwt_secret, "");
+  EXPECT_FALSE(std::filesystem::exists(around_.directory / kDevSecretFile));
+  EXPECT_EQ(refusal({"token", "--sub", "u"}),
+            "token: there is no secret to sign with: set SUPABASE_JWT_SECRET, or try --dev");
 }
 
 TEST_F(CommandLine, MakesASecretForDevelopmentAndSignsWithIt) {
@@ -171,7 +193,7 @@ TEST_F(CommandLine, RefusesBadTokenRequests) {
   EXPECT_THAT(refusal({"token", "--sub", "u", "--claim", "plan=pro"}), HasSubstr("is not JSON"));
   EXPECT_THAT(refusal({"token", "--sub", "\xFF"}), HasSubstr("UTF-8"));
   around_.environment.clear();
-  EXPECT_THAT(refusal({"token", "--sub", "u"}), HasSubstr("set SUPABASE_JWT_SECRET, or try --dev"));
+  EXPECT_THAT(refusal({"token", "--sub", "u"}), HasSubstr("or try --dev"));
 }
 
 TEST(ThisProcess, SeesItsEnvironmentAndDirectory) {

@@ -47,7 +47,8 @@ std::string names_of(X509* certificate) {
 
 }  // namespace
 
-TlsLayer::TlsLayer(const TlsContext& context, std::string_view host) : ssl_(SSL_new(context.handle())) {
+TlsLayer::TlsLayer(const TlsContext& context, std::string_view host, std::string_view peer)
+    : ssl_(SSL_new(context.handle())), peer_(peer) {
   input_ = BIO_new(BIO_s_mem());
   output_ = BIO_new(BIO_s_mem());
   if (!ssl_ || !input_ || !output_) throw std::bad_alloc();
@@ -133,16 +134,16 @@ void TlsLayer::take_output(std::string& wire) {
 std::string TlsLayer::describe_fault() const {
   const unsigned long code = ERR_peek_error();
   const int reason = ERR_GET_REASON(code);
-  std::string words = take_openssl_error("the broker broke the protocol");
+  std::string words = take_openssl_error(peer_ + " broke the protocol");
   if (ERR_GET_LIB(code) != ERR_LIB_SSL) return words;
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) return describe_verify_fault();
   if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_PACKET_LENGTH_TOO_LONG)
-    return "the broker does not speak TLS on this port (" + words + ")";
+    return peer_ + " does not speak TLS on this port (" + words + ")";
   if (reason >= kAlertReasons && reason <= kAlertReasons + 255) {
     // "tlsv13 alert certificate required": which version first named the alert is nobody's concern.
     constexpr std::string_view kMark = "alert ";
     if (const std::size_t at = words.find(kMark); at != words.npos) words.erase(0, at + kMark.size());
-    return "the broker sent the alert " + words;
+    return peer_ + " sent the alert " + words;
   }
   return words;
 }
@@ -151,25 +152,26 @@ std::string TlsLayer::describe_verify_fault() const {
   const long result = SSL_get_verify_result(ssl_.get());
   switch (result) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      return "the broker's certificate is self-signed";
+      return peer_ + "'s certificate is self-signed";
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-      return "unknown CA: the broker's certificate comes from an authority that is not trusted here (its self-signed "
-             "certificate is in the chain)";
+      return "unknown CA: " + peer_ +
+             "'s certificate comes from an authority that is not trusted here (its self-signed certificate is in the "
+             "chain)";
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return "unknown CA: the broker's certificate comes from an authority that is not trusted here, or the broker "
-             "leaves out a certificate between";
+      return "unknown CA: " + peer_ + "'s certificate comes from an authority that is not trusted here, or " + peer_ +
+             " leaves out a certificate between";
     case X509_V_ERR_CERT_HAS_EXPIRED:
-      return "the broker's certificate, or one it depends on, has expired";
+      return peer_ + "'s certificate, or one it depends on, has expired";
     case X509_V_ERR_CERT_NOT_YET_VALID:
-      return "the broker's certificate, or one it depends on, is not valid yet";
+      return peer_ + "'s certificate, or one it depends on, is not valid yet";
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return "host name mismatch: the broker's certificate is not for " + host_ +
+      return "host name mismatch: " + peer_ + "'s certificate is not for " + host_ +
              (names_.empty() ? std::string() : " but for " + names_);
     default:
-      return fmt::format("the broker's certificate is not accepted: {}", X509_verify_cert_error_string(result));
+      return fmt::format("{}'s certificate is not accepted: {}", peer_, X509_verify_cert_error_string(result));
   }
 }
 

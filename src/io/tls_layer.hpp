@@ -16,8 +16,9 @@ namespace famemely::io {
 /// other way. OpenSSL is given memory in place of a socket, so that whatever lies above or below is no concern of it.
 class TlsLayer {
  public:
-  /// `host` is called by SNI and verified: a name, or an IP address (which has no SNI, RFC 6066 section 3).
-  TlsLayer(const TlsContext& context, std::string_view host);
+  /// `host` is called by SNI and verified: a name, or an IP address (which has no SNI, RFC 6066 section 3). `peer` is
+  /// how faults speak of who answers.
+  TlsLayer(const TlsContext& context, std::string_view host, std::string_view peer = "the broker");
   TlsLayer(const TlsLayer&) = delete;  // OpenSSL holds its address
   TlsLayer& operator=(const TlsLayer&) = delete;
 
@@ -50,7 +51,8 @@ class TlsLayer {
   BIO* input_ = nullptr;  // both belong to `ssl_`
   BIO* output_ = nullptr;
   std::string host_;
-  std::string names_;  // what the broker's certificate is for, if it is not for `host_`
+  std::string peer_;
+  std::string names_;  // what the peer's certificate is for, if it is not for `host_`
   bool ended_ = false;
 };
 
