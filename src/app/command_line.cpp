@@ -13,6 +13,7 @@
 #include "app/values.hpp"
 #include "app/version.hpp"
 #include "base/utf8.hpp"
+#include "gateway/api_keys.hpp"
 
 namespace famemely::app {
 namespace {
@@ -46,7 +47,11 @@ class Grammar {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->allow_extra_args(false);
     key_ = app_.add_subcommand("key");
-    key_->allow_extras();
+    key_->fallthrough();
+    key_->require_subcommand(1);
+    create_key_ = key_->add_subcommand("create");
+    create_key_->add_option("--name", key_name_);
+    create_key_->add_option("--role", key_role_);
   }
 
   /// What is wrong, if anything.
@@ -63,9 +68,9 @@ class Grammar {
         request_.flags[settings()[i].name] = GivenValue{texts_[i], "flag " + settings()[i].flag()};
     if (env_file_->count() > 0) request_.env_file = env_file_text_;
     if (yaml_file_->count() > 0) request_.yaml_file = yaml_file_text_;
-    request_.serves = !wants_token();
+    request_.serves = !wants_token() && !wants_key();
     const auto extras = app_.remaining(true);
-    if (!extras.empty() && !help_ && !version_ && !wants_key()) return unknown(extras.front());
+    if (!extras.empty() && !help_ && !version_) return unknown(extras.front());
     return std::nullopt;
   }
 
@@ -97,6 +102,20 @@ class Grammar {
     return request;
   }
 
+  /// What is wrong with the words of `key create`, if anything.
+  [[nodiscard]] std::optional<std::string> key_fault() const {
+    for (const auto& [flag, value] : {std::pair{"--name N", key_name_}, std::pair{"--role R", key_role_}}) {
+      if (value.empty()) return "key create: " + std::string(flag) + " is missing";
+      if (!gateway::is_api_key_word(value))
+        return "key create: " + std::string(flag) +
+               " is not allowed: allowed: letters, digits, '.', '_' and '-', at "
+               "most 64";
+    }
+    return std::nullopt;
+  }
+  [[nodiscard]] const std::string& key_name() const { return key_name_; }
+  [[nodiscard]] const std::string& key_role() const { return key_role_; }
+
  private:
   /// CLI11 takes `--flag=` for a flag whose value is the next argument; to us it is one whose value is empty. That of a
   /// toggle is then its default.
@@ -123,6 +142,7 @@ class Grammar {
     std::vector<std::string> known{"--help",         "--version",  "--dev",   "--check-config",
                                    "--print-config", "--env-file", "--config"};
     if (wants_token()) known.insert(known.end(), {"--sub", "--role", "--expires", "--claim"});
+    if (wants_key()) known.insert(known.end(), {"--name", "--role"});
     for (const Setting& setting : settings()) known.push_back(setting.flag());
     const std::string flag = argument.substr(0, argument.find('='));
     return "the flag " + flag + " is unknown; the nearest known flag is " + nearest_name(flag, known) + "; see --help";
@@ -143,6 +163,9 @@ class Grammar {
   std::vector<CLI::Option*> flags_;
   CLI::App* token_ = nullptr;
   CLI::App* key_ = nullptr;
+  CLI::App* create_key_ = nullptr;
+  std::string key_name_;
+  std::string key_role_;
   std::string sub_;
   std::string role_ = "authenticated";
   std::string expires_ = "1h";
@@ -151,9 +174,10 @@ class Grammar {
 
 auto refused(std::string message) { return failure(CommandError{std::move(message), 2}); }
 
-/// With `--dev` a missing secret is made, or found where an earlier run left it.
+/// With `--dev` a missing secret is made, or found where an earlier run left it. Nowhere else: who verifies by other
+/// keys accepts no secret that he has not set.
 std::optional<CommandError> complete_secret(Config& config, const Surroundings& around, RandomSource& random) {
-  if (!config.supabase_jwt_secret.empty()) return std::nullopt;
+  if (!config.supabase_jwt_secret.empty() || !config.dev) return std::nullopt;
   auto secret = dev_secret(around.directory, random);
   if (!secret) return CommandError{std::move(secret.error()), 2};
   config.supabase_jwt_secret = std::move(*secret);
@@ -169,7 +193,11 @@ Result<Command, CommandError> parse_command_line(const std::vector<std::string>&
   if (grammar.wants_help()) return PrintText{help_text()};
   if (grammar.wants_version()) return PrintText{"famemely-mqtt " + std::string(kVersion) + "\n"};
   if (grammar.wants_documentation()) return PrintText{configuration_document()};
-  if (grammar.wants_key()) return refused("key create: API keys are not available in this version");
+  if (grammar.wants_key()) {
+    if (auto fault = grammar.key_fault()) return refused(*std::move(fault));
+    const std::string key = gateway::make_api_key(random);
+    return PrintText{key + "\n" + gateway::api_key_line(grammar.key_name(), grammar.key_role(), key) + "\n"};
+  }
 
   auto loaded = load_config(grammar.request(), around);
   if (!loaded) return refused(std::move(loaded.error()));
@@ -179,6 +207,8 @@ Result<Command, CommandError> parse_command_line(const std::vector<std::string>&
     const auto request = grammar.token();
     if (!request) return refused(request.error());
     if (auto error = complete_secret(loaded->config, around, random)) return failure(std::move(*error));
+    if (loaded->config.supabase_jwt_secret.empty())
+      return refused("token: there is no secret to sign with: set SUPABASE_JWT_SECRET, or try --dev");
     return PrintText{make_token(*request, loaded->config, around.now) + "\n"};
   }
   if (auto error = complete_secret(loaded->config, around, random)) return failure(std::move(*error));

@@ -22,7 +22,7 @@ struct CheckConfig {
   std::vector<std::string> warnings;
 };
 
-/// `--help`, `--version`, `--print-config`, `token`: write the text to standard output and exit 0.
+/// `--help`, `--version`, `--print-config`, `token`, `key create`: write the text to standard output and exit 0.
 struct PrintText {
   std::string text;
 };

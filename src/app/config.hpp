@@ -113,6 +113,8 @@ struct Config {
   [[nodiscard]] bool loopback_only() const;
   /// The `iss` that tokens must have: `<SUPABASE_URL>/auth/v1`; empty if that is unset.
   [[nodiscard]] std::string issuer() const;
+  /// Where the JWKS is: `SUPABASE_JWKS_URL`, or that of the project `SUPABASE_URL`; empty if there is none.
+  [[nodiscard]] std::string jwks_location() const;
 
   bool operator==(const Config&) const = default;
 };

@@ -5,6 +5,8 @@
 
 #include "app/mqtt_url.hpp"
 #include "app/settings_table.hpp"
+#include "io/jwks_source.hpp"
+#include "io/small_file.hpp"
 
 namespace famemely::app {
 namespace {
@@ -45,19 +47,45 @@ void check_availability(const Config& config, const GivenValues& given, Findings
   }
 }
 
+/// Each of them is something to verify tokens with.
+constexpr std::array kKeySettings{"SUPABASE_JWT_SECRET", "SUPABASE_URL", "SUPABASE_JWKS_URL", "API_KEYS_FILE"};
+
+/// A server that is away may come back; a file that is missing or wrong is a mistake.
+void check_key_files(const Config& config, Findings& findings) {
+  if (!config.api_keys_file.empty())
+    if (const auto keys = load_api_keys(config.api_keys_file); !keys)
+      findings.faults.push_back("API_KEYS_FILE " + keys.error());
+  if (const auto location = io::JwksLocation::parse(config.supabase_jwks_url); location && !location->url) {
+    const auto text = io::read_small_file(location->file, io::HttpGet::kBodyBytesMax);
+    if (!text)
+      findings.faults.push_back("SUPABASE_JWKS_URL " + text.error());
+    else if (const auto keys = jwt::KeySet::parse(*text); !keys)
+      findings.faults.push_back("SUPABASE_JWKS_URL " + location->file + ": " + keys.error());
+  }
+}
+
 void check_tokens(const Config& config, const GivenValues& given, Findings& findings) {
   const std::string& secret = config.supabase_jwt_secret;
-  const bool url_alone = !config.supabase_url.empty() && secret.empty() && !config.dev;
-  if (url_alone) {
-    findings.faults.push_back(describe(*find_setting("SUPABASE_URL"), given.at("SUPABASE_URL")) +
-                              ": JWKS verification is not available in this version; set SUPABASE_JWT_SECRET as well");
-  } else if (!config.supabase_url.empty()) {
+  const auto is_given = [&](const char* name) { return given.contains(name); };
+  const bool any_given = std::ranges::any_of(kKeySettings, is_given);
+  if (!any_given && !config.dev)
+    findings.faults.push_back(
+        "nothing is set to verify tokens with: set SUPABASE_URL, SUPABASE_JWKS_URL, SUPABASE_JWT_SECRET or "
+        "API_KEYS_FILE, or try --dev");
+  check_key_files(config, findings);
+  if (!config.supabase_url.empty() && config.jwks_location().empty()) {
+    const std::string why =
+        describe(*find_setting("SUPABASE_URL"), given.at("SUPABASE_URL")) +
+        ": no keys are fetched from it, because what comes in plain text can be exchanged on the way";
+    if (secret.empty() && !config.dev)
+      findings.faults.push_back(why + "; use https://, or set SUPABASE_JWKS_URL or SUPABASE_JWT_SECRET as well");
+    else
+      findings.warnings.push_back(why + "; only HS256 tokens with iss " + config.issuer() + " are accepted");
+  } else if (!secret.empty() && !config.jwks_location().empty()) {
     findings.warnings.push_back(
-        "SUPABASE_URL: only HS256 tokens with iss " + config.issuer() +
-        " are accepted; JWKS verification (RS256, ES256, EdDSA) is not available in this version");
+        "SUPABASE_JWT_SECRET is set beside a JWKS: tokens that are signed with the old secret stay valid until it is "
+        "removed");
   }
-  if (secret.empty() && !config.dev && !url_alone && !given.contains("SUPABASE_JWT_SECRET"))
-    findings.faults.push_back("nothing is set to verify tokens with: set SUPABASE_JWT_SECRET, or try --dev");
   if (!is_published_secret(secret)) return;
   if (config.loopback_only())
     findings.warnings.push_back("SUPABASE_JWT_SECRET is a published default: anybody on this machine can sign tokens");
@@ -125,6 +153,15 @@ void add_remarks(const Config& config, const GivenValues& given, Findings& findi
 }
 
 }  // namespace
+
+Result<gateway::ApiKeys, std::string> load_api_keys(const std::string& file) {
+  constexpr std::size_t kBytesMax = 2'000'000;
+  const auto text = io::read_small_file(file, kBytesMax);
+  if (!text) return failure(text.error());
+  auto keys = gateway::ApiKeys::parse(*text);
+  if (!keys) return failure(file + ": " + keys.error());
+  return *std::move(keys);
+}
 
 io::TlsOptions tls_options(const Config& config) {
   return {.ca_file = config.mqtt_ca_file,

@@ -2,6 +2,8 @@
 
 #include "app/config.hpp"
 #include "app/config_sources.hpp"
+#include "base/result.hpp"
+#include "gateway/api_keys.hpp"
 #include "io/tls_context.hpp"
 
 namespace famemely::app {
@@ -10,6 +12,9 @@ namespace famemely::app {
 [[nodiscard]] bool is_published_secret(std::string_view secret);
 
 [[nodiscard]] io::TlsOptions tls_options(const Config& config);
+
+/// What `API_KEYS_FILE` holds. The fault names the file and the line.
+[[nodiscard]] Result<gateway::ApiKeys, std::string> load_api_keys(const std::string& file);
 
 /// What no single setting can know: conflicts, what this version can't honour, and what must not be missing. `serves`:
 /// the configuration is for a server, not for `token`.

@@ -37,6 +37,10 @@ class Gateway {
   /// Reads again what SIGHUP is for. To be called on the thread that started the gateway.
   void reload() const { reloads_.run_all(); }
 
+  [[nodiscard]] gateway::Authenticator& authenticator() { return authenticator_; }
+  /// What `reload` runs.
+  [[nodiscard]] Reloads& reloads() { return reloads_; }
+
  private:
   struct WorkerUnit;
 

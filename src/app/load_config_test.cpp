@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "app/surroundings_fixture.hpp"
 
 namespace famemely::app {
@@ -179,10 +181,7 @@ TEST_F(LoadConfig, RefusesTheUrlBesideAVariableItReplaces) {
 }
 
 TEST_F(LoadConfig, RefusesWhatThisVersionCannotHonour) {
-  for (const auto& [name, value] : std::map<std::string, std::string>{{"SUPABASE_JWKS_URL", "https://x/jwks"},
-                                                                      {"JWKS_MAX_STALE", "1h"},
-                                                                      {"API_KEYS_FILE", "keys"},
-                                                                      {"PERMISSIONS_FILE", "permissions.yaml"},
+  for (const auto& [name, value] : std::map<std::string, std::string>{{"PERMISSIONS_FILE", "permissions.yaml"},
                                                                       {"TLS_CERT_FILE", "c.pem"},
                                                                       {"TLS_KEY_FILE", "k.pem"},
                                                                       {"LIMIT_CONNECTIONS", "5"},
@@ -247,23 +246,55 @@ TEST_F(LoadConfig, SpeaksPlainMqttWithTheManagedBroker) {
   EXPECT_THAT(fault_of("MQTT_PROTOCOL", "ws"), HasSubstr("the managed broker is spoken to in plain MQTT"));
 }
 
-TEST_F(LoadConfig, RefusesASupabaseUrlWithoutASecret) {
-  around_.environment = {{"MQTT_HOST", "broker"}, {"SUPABASE_URL", "https://p.supabase.co"}};
-  EXPECT_EQ(fault(),
-            "SUPABASE_URL=\"https://p.supabase.co\" (environment): JWKS verification is not available in this version; "
-            "set SUPABASE_JWT_SECRET as well");
-}
-
-TEST_F(LoadConfig, TakesASupabaseUrlBesideASecretForTheIssuerAndSaysSo) {
-  around_.environment["SUPABASE_URL"] = "https://p.supabase.co/";
+TEST_F(LoadConfig, FindsTheKeysOfASupabaseProject) {
+  around_.environment = {{"MQTT_HOST", "broker"}, {"SUPABASE_URL", "https://p.supabase.co/"}};
   const LoadedConfig loaded = load();
   EXPECT_EQ(loaded.config.issuer(), "https://p.supabase.co/auth/v1");
-  EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("JWKS verification (RS256, ES256, EdDSA) is not available")));
+  EXPECT_EQ(loaded.config.jwks_location(), "https://p.supabase.co/auth/v1/.well-known/jwks.json");
+  EXPECT_THAT(loaded.warnings, IsEmpty());
+  around_.environment["SUPABASE_JWKS_URL"] = "https://keys.example/jwks.json";
+  EXPECT_EQ(load().config.jwks_location(), "https://keys.example/jwks.json");
+  around_.environment = {{"MQTT_HOST", "broker"}, {"SUPABASE_URL", "http://127.0.0.1:54321"}};
+  EXPECT_EQ(load().config.jwks_location(), "http://127.0.0.1:54321/auth/v1/.well-known/jwks.json");
+}
+
+TEST_F(LoadConfig, WarnsOfASecretBesideAJwks) {
+  around_.environment["SUPABASE_URL"] = "https://p.supabase.co";
+  EXPECT_THAT(load().warnings, ElementsAre(HasSubstr("tokens that are signed with the old secret stay valid")));
+}
+
+TEST_F(LoadConfig, FetchesNoKeysInPlainText) {
+  around_.environment = {{"MQTT_HOST", "broker"}, {"SUPABASE_URL", "http://kong:8000"}};
+  EXPECT_THAT(fault(), HasSubstr("use https://, or set SUPABASE_JWKS_URL or SUPABASE_JWT_SECRET as well"));
+  EXPECT_THAT(fault_of("SUPABASE_JWKS_URL", "http://kong:8000/jwks.json"),
+              HasSubstr("http:// is allowed to this machine only"));
+  around_.environment["SUPABASE_JWT_SECRET"] = kTestSecret;
+  const LoadedConfig loaded = load();
+  EXPECT_EQ(loaded.config.jwks_location(), "");
+  EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("only HS256 tokens with iss http://kong:8000/auth/v1")));
+}
+
+TEST_F(LoadConfig, ReadsTheKeyFilesBeforeItStarts) {
+  around_.environment = {{"MQTT_HOST", "broker"}};
+  EXPECT_THAT(fault_of("API_KEYS_FILE", "/nowhere/keys"), HasSubstr("API_KEYS_FILE /nowhere/keys: No such file"));
+  EXPECT_THAT(fault_of("SUPABASE_JWKS_URL", "file:/nowhere/jwks"),
+              HasSubstr("SUPABASE_JWKS_URL /nowhere/jwks: No such file"));
+  const auto path = [&](const char* name) { return (around_.directory / name).string(); };
+  std::ofstream(path("keys")) << "billing service_role\n";
+  EXPECT_THAT(fault_of("API_KEYS_FILE", path("keys")), HasSubstr("keys: line 1: a line is: name role sha256:"));
+  std::ofstream(path("keys")) << "billing service_role sha256:" << std::string(64, 'a') << "\n";
+  EXPECT_EQ(fault_of("API_KEYS_FILE", path("keys")), "loaded") << "API keys alone are enough";
+  std::ofstream(path("jwks")) << "{}";
+  EXPECT_THAT(fault_of("SUPABASE_JWKS_URL", "file:" + path("jwks")), HasSubstr("has no array named keys"));
+  std::ofstream(path("jwks")) << R"({"keys":[]})";
+  EXPECT_EQ(fault_of("SUPABASE_JWKS_URL", "file://" + path("jwks")), "loaded");
 }
 
 TEST_F(LoadConfig, RefusesToStartWithoutASecret) {
   around_.environment = {{"MQTT_HOST", "broker"}};
-  EXPECT_EQ(fault(), "nothing is set to verify tokens with: set SUPABASE_JWT_SECRET, or try --dev");
+  EXPECT_EQ(fault(),
+            "nothing is set to verify tokens with: set SUPABASE_URL, SUPABASE_JWKS_URL, SUPABASE_JWT_SECRET or "
+            "API_KEYS_FILE, or try --dev");
 }
 
 TEST_F(LoadConfig, RefusesToStartWithoutABroker) {

@@ -24,15 +24,18 @@ Result<std::unique_ptr<Server>, std::string> Server::start(boost::asio::io_conte
     managed = *std::move(started);
     broker_port = managed->port();
   }
-  return std::unique_ptr<Server>(new Server(*std::move(sockets), std::move(managed), broker_port, config, logger));
+  return std::unique_ptr<Server>(
+      new Server(loop, *std::move(sockets), std::move(managed), broker_port, config, logger));
 }
 
-Server::Server(serving::ListeningSockets sockets, std::unique_ptr<io::ManagedBroker> managed, std::uint16_t broker_port,
-               const Config& config, Logger& logger)
+Server::Server(boost::asio::io_context& loop, serving::ListeningSockets sockets,
+               std::unique_ptr<io::ManagedBroker> managed, std::uint16_t broker_port, const Config& config,
+               Logger& logger)
     : sockets_(std::move(sockets)),
       managed_(std::move(managed)),
       broker_port_(broker_port),
-      gateway_(config, broker_port, logger) {
+      gateway_(config, broker_port, logger),
+      keys_(loop, config, gateway_.authenticator(), gateway_.reloads(), logger) {
   gateway_.start(sockets_);
   logger.info("starting", {{"version", kVersion}, {"node_id", config.node_id}, {"workers", config.workers}});
 }

@@ -9,6 +9,7 @@
 
 #include "app/config.hpp"
 #include "app/gateway.hpp"
+#include "app/key_keeper.hpp"
 #include "base/logger.hpp"
 #include "base/result.hpp"
 #include "io/managed_broker.hpp"
@@ -29,7 +30,6 @@ class Server {
   void announce(Logger& logger) const;
   /// As `Gateway::shut_down`.
   void shut_down(std::function<void()> stopped) { gateway_.shut_down(std::move(stopped)); }
-
   /// As `Gateway::reload`.
   void reload() const { gateway_.reload(); }
 
@@ -37,13 +37,14 @@ class Server {
   [[nodiscard]] std::uint16_t broker_port() const { return broker_port_; }
 
  private:
-  Server(serving::ListeningSockets sockets, std::unique_ptr<io::ManagedBroker> managed, std::uint16_t broker_port,
-         const Config& config, Logger& logger);
+  Server(boost::asio::io_context& loop, serving::ListeningSockets sockets, std::unique_ptr<io::ManagedBroker> managed,
+         std::uint16_t broker_port, const Config& config, Logger& logger);
 
   serving::ListeningSockets sockets_;
   std::unique_ptr<io::ManagedBroker> managed_;
   std::uint16_t broker_port_;
   Gateway gateway_;
+  KeyKeeper keys_;
 };
 
 }  // namespace famemely::app

@@ -8,6 +8,7 @@
 #include "app/values.hpp"
 #include "gateway/claim_path.hpp"
 #include "gateway/ports.hpp"
+#include "io/jwks_source.hpp"
 
 namespace famemely::app {
 namespace {
@@ -21,8 +22,6 @@ constexpr std::size_t kGigabyte = 1000 * kMegabyte;
 /// The largest packet that MQTT can say the length of (MQTT 5 section 1.5.5), in round numbers.
 constexpr std::size_t kPayloadMax = 256 * kMegabyte;
 
-constexpr const char* kNoJwks =
-    "JWKS verification is not available in this version; leave it unset and set SUPABASE_JWT_SECRET";
 constexpr const char* kNoLimit = "this limit is not available in this version; leave it unset, or off";
 constexpr const char* kNoTls =
     "serving HTTPS is not available in this version; leave it unset and put a proxy that ends TLS in front";
@@ -306,14 +305,20 @@ std::vector<Setting> server_settings() {
 }
 
 Setting jwks_url() {
-  Setting setting =
-      checked_text("SUPABASE_JWKS_URL", &Config::supabase_jwks_url, "an http://, https:// or file: URL",
-                   "Where the keys for RS256, ES256 and EdDSA tokens are.", [](std::string_view text) {
-                     return text.starts_with("file:") || text.starts_with("http://") || text.starts_with("https://");
-                   });
+  Setting setting = text_setting(
+      "SUPABASE_JWKS_URL", &Config::supabase_jwks_url,
+      "Where the keys for RS256, ES256 and EdDSA tokens are: fetched every 10 minutes, or as often as the answer's "
+      "`max-age` says, and when a token names an unknown key, at most once in 30 s. See docs/tokens.md.");
   setting.kind = SettingKind::url;
+  setting.secrecy = Secrecy::password_inside;
+  setting.allowed = "an https:// or file: URL, or http:// to this machine";
+  setting.set = [](Config& config, std::string_view text) -> Answer {
+    if (auto location = io::JwksLocation::parse(text); !location) return location.error();
+    config.supabase_jwks_url = text;
+    return std::nullopt;
+  };
   setting.fallback_words = "`<SUPABASE_URL>/auth/v1/.well-known/jwks.json`";
-  return unavailable(std::move(setting), kNoJwks);
+  return setting;
 }
 
 Setting audience() {
@@ -346,23 +351,23 @@ std::vector<Setting> token_settings() {
                           "Secret of HS256 tokens. The published defaults of local Supabase stacks are accepted only "
                           "while listening on loopback.",
                           [](std::string_view text) { return text.size() >= 32; })),
-      http_url_setting(
-          "SUPABASE_URL", &Config::supabase_url,
-          "URL of the Supabase project: tokens must have the `iss` `<SUPABASE_URL>/auth/v1`. In this version "
-          "it needs SUPABASE_JWT_SECRET beside it, because keys are not fetched from the project yet."),
+      http_url_setting("SUPABASE_URL", &Config::supabase_url,
+                       "URL of the Supabase project: its signing keys verify RS256, ES256 and EdDSA tokens, and tokens "
+                       "must have the "
+                       "`iss` `<SUPABASE_URL>/auth/v1`."),
       jwks_url(),
-      unavailable(with_default(duration_setting("JWKS_MAX_STALE", &Config::jwks_max_stale, 0s, 365 * 24h,
-                                                "How long the last keys serve while they can't be fetched again."),
-                               "1d"),
-                  kNoJwks),
+      with_default(duration_setting("JWKS_MAX_STALE", &Config::jwks_max_stale, 0s, 365 * 24h,
+                                    "How long the last keys serve while they can't be fetched again."),
+                   "1d"),
       audience(),
       with_default(
           duration_setting("JWT_LEEWAY", &Config::jwt_leeway, 0s, 1h,
                            "How far the clocks of issuer and gateway may be apart, for `exp`, `nbf` and `iat`."),
           "10s"),
       role_claims(),
-      unavailable(file_setting("API_KEYS_FILE", &Config::api_keys_file, "Keys for backends."),
-                  "API keys are not available in this version; leave it unset"),
+      file_setting("API_KEYS_FILE", &Config::api_keys_file,
+                   "Keys for backends, a line each, as `famemely-mqtt key create` prints it. Read again when it "
+                   "changes. See docs/tokens.md."),
       unavailable(with_default_words(file_setting("PERMISSIONS_FILE", &Config::permissions_file,
                                                   "YAML file of who may publish and subscribe where."),
                                      "built-in policy"),
