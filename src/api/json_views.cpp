@@ -73,15 +73,28 @@ std::string subscriptions_json(const std::vector<gateway::ListedSubscription>& s
 }
 
 std::string stats_json(const gateway::LinkStatus& status, const gateway::Survey& survey, std::chrono::seconds uptime,
-                       const LimitCounters* limits) {
+                       const gateway::KeyFigures& keys, const LimitCounters* limits) {
   return "{" + connection_members(status) +
          fmt::format(
              ",\"totalSubscriptions\":{},\"activeSubscriptions\":{},\"connectedClients\":{},"
              "\"messagesIn\":{},\"messagesOut\":{},\"messagesDropped\":{},\"publishes\":{},"
-             "\"uptimeSeconds\":{}",
+             "\"uptimeSeconds\":{},\"keys\":{}",
              survey.subscription_count, survey.active_subscription_count, survey.connected_clients, survey.messages_in,
-             survey.messages_out, survey.messages_dropped, survey.publishes, uptime.count()) +
+             survey.messages_out, survey.messages_dropped, survey.publishes, uptime.count(), keys_json(keys)) +
          (limits ? ",\"limits\":" + limits_json(*limits) : "") + "}";
+}
+
+std::string keys_json(const gateway::KeyFigures& figures) {
+  std::string json = fmt::format("{{\"verified\":{},\"remembered\":{},\"refused\":{},\"unknownKeys\":{}",
+                                 figures.verified, figures.remembered, figures.refused, figures.unknown_keys);
+  if (const auto& jwks = figures.jwks) {
+    json += fmt::format(",\"jwks\":{{\"keys\":{},\"fetches\":{},\"failures\":{}", jwks->keys->size(), jwks->fetches,
+                        jwks->failures);
+    if (jwks->fetched_at) json += ",\"fetchedAt\":\"" + to_iso8601(*jwks->fetched_at) + '"';
+    json += '}';
+  }
+  if (figures.api_keys) json += fmt::format(",\"apiKeys\":{}", *figures.api_keys);
+  return json + "}";
 }
 
 std::string limits_json(const LimitCounters& counters) {

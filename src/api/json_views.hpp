@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/instant.hpp"
 #include "base/limit_counters.hpp"
+#include "gateway/authenticator.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/worker.hpp"
 
@@ -34,9 +35,14 @@ namespace famemely::api {
 /// How often each limit has been reached.
 [[nodiscard]] std::string limits_json(const LimitCounters& counters);
 
+/// `{"verified":…,"remembered":…,"refused":…,"unknownKeys":…,"jwks":{"keys":…,"fetches":…,"failures":…,"fetchedAt":…},
+/// "apiKeys":…}`; what is not configured is left out.
+[[nodiscard]] std::string keys_json(const gateway::KeyFigures& figures);
+
 /// `GET /mqtt/stats`.
 [[nodiscard]] std::string stats_json(const gateway::LinkStatus& status, const gateway::Survey& survey,
-                                     std::chrono::seconds uptime, const LimitCounters* limits = nullptr);
+                                     std::chrono::seconds uptime, const gateway::KeyFigures& keys,
+                                     const LimitCounters* limits = nullptr);
 
 /// `{"topic":…,"timestamp":…}`: what answers a publish.
 [[nodiscard]] std::string published_json(std::string_view topic, WallTime now);

@@ -255,7 +255,8 @@ TEST(RestRoutes, StatisticsCountWholeSeconds) {
   EXPECT_EQ(bench.answer(connection),
             std::string(R"(200 {"isConnected":true,"clientId":"me","connectedAt":")") + kTime +
                 R"(","reconnectAttempts":0,"totalSubscriptions":3,"activeSubscriptions":2,"connectedClients":0,)"
-                R"("messagesIn":0,"messagesOut":0,"messagesDropped":0,"publishes":4,"uptimeSeconds":2})");
+                R"("messagesIn":0,"messagesOut":0,"messagesDropped":0,"publishes":4,"uptimeSeconds":2,)"
+                R"("keys":{"verified":1,"remembered":0,"refused":0,"unknownKeys":0}})");
 }
 
 // --- every answer ---

@@ -35,6 +35,8 @@ class SignIns {
   /// As Authenticator::authenticate.
   [[nodiscard]] Result<SignedIn, Error> sign_in(std::string_view token, bool from_browser, WallTime now);
   [[nodiscard]] std::size_t remembered() const { return known_.size(); }
+  /// Of the whole process.
+  [[nodiscard]] KeyFigures key_figures() const { return authenticator_.key_figures(); }
 
  private:
   [[nodiscard]] Result<SignedIn, Error> verify(std::string_view token, bool from_browser, WallTime now) const;
