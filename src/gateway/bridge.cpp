@@ -274,9 +274,9 @@ void Bridge::on_publish_completed(const mqtt::PublishCompleted& completed, Now n
     if (!completed.note.empty()) logger_.warn("broker warning", {{"text", completed.note}});
     return answer(asker, std::nullopt);
   }
-  answer(asker, Error{ErrorCode::broker_refused,
-                      fmt::format("Failed to publish: {}",
-                                  completed.note.empty() ? mqtt::name_of(completed.code) : completed.note)});
+  std::string why(completed.note.empty() ? mqtt::name_of(completed.code) : completed.note);
+  if (!completed.reason_string.empty()) why += ": " + completed.reason_string;
+  answer(asker, Error{ErrorCode::broker_refused, "Failed to publish: " + why});
 }
 
 void Bridge::on_written(Lane& lane) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <deque>
 #include <map>
 #include <random>
@@ -289,7 +290,7 @@ class OverlapModel {
     if (message.fence) {
       const int round = std::stoi(message.payload);
       if (copy.qos == 0) {
-        unsure_[lane] = false;
+        if (round == fence_) unsure_[lane] = false;  // one of an older round says nothing of this one
         fences_0_seen_[lane] = round;
       }
       if (copy.qos == 1) fences_seen_[lane] = round;
@@ -446,9 +447,16 @@ class OverlapModel {
 };
 constexpr int kSteps = 600;
 
+/// A number that the environment may say otherwise (docs/hacking.md).
+std::uint32_t from_environment(const char* name, std::uint32_t fallback) {
+  const char* text = std::getenv(name);
+  return text ? static_cast<std::uint32_t>(std::stoul(text)) : fallback;
+}
+
 /// The first fault in so many histories.
 std::string first_fault(const Variant& variant, std::uint32_t histories) {
-  for (std::uint32_t seed = 1; seed <= histories; ++seed) {
+  const std::uint32_t first = from_environment("OVERLAP_FIRST_SEED", 1);
+  for (std::uint32_t seed = first; seed < first + histories; ++seed) {
     const std::string fault = OverlapModel(seed, variant).run(kSteps);
     if (!fault.empty()) return "seed " + std::to_string(seed) + ": " + fault;
   }
@@ -461,7 +469,9 @@ constexpr testing::BrokerVariant kLanes{.numbered = false};
 
 class ExactlyOnce : public ::testing::TestWithParam<Variant> {};
 
-TEST_P(ExactlyOnce, HoldsWhateverOverlaps) { EXPECT_EQ(first_fault(GetParam(), 1'000), ""); }
+TEST_P(ExactlyOnce, HoldsWhateverOverlaps) {
+  EXPECT_EQ(first_fault(GetParam(), from_environment("OVERLAP_HISTORIES", 1'000)), "");
+}
 
 INSTANTIATE_TEST_SUITE_P(Brokers, ExactlyOnce,
                          ::testing::Values(Variant{}, Variant{.equal_contents = true}, Variant{.broker = kOneCopy},

@@ -161,6 +161,16 @@ TEST_F(BridgeTest, AnUnacknowledgedPublishIsAnsweredAfterThirtySeconds) {
   EXPECT_NE(std::ranges::find(answers, "published 7 504"), answers.end());
 }
 
+TEST_F(BridgeTest, ARefusedPublishNamesTheCodeAndGivesTheBrokersReason) {
+  connect();
+  publish(7, 1);
+  const std::string packet_id = live().output().substr(5, 2);  // after the head and the topic "t"
+  receive("\x40\x08"s + packet_id + "\x87\x04\x1F\x00\x01z"s);
+  const auto* answer = std::get_if<PublishAnswer>(&bridge_.events_for(0).front());
+  ASSERT_TRUE(answer && answer->error);
+  EXPECT_EQ(answer->error->text(), "Failed to publish: Not authorized: z");
+}
+
 TEST_F(BridgeTest, ALostConnectionIsToldAndTriedAgain) {
   connect();
   publish(7, 0);

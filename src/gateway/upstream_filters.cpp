@@ -123,8 +123,9 @@ void UpstreamFilters::raise(std::vector<FilterId> ids, std::uint8_t qos) {
 }
 
 void UpstreamFilters::subscribe(FilterId id, Filter& filter) {
-  if (!is_up(filter.lane) || waits_for_older(id, filter)) {
-    filter.state = State::absent;  // asked for when the lane is up, and they are held
+  const bool waits_for_round = !filter.granted_before && needs_after_round_.contains(id);
+  if (!is_up(filter.lane) || waits_for_round || waits_for_older(id, filter)) {
+    filter.state = State::absent;  // asked for when the lane is up, the round over, and they are held
     return;
   }
   if (!filter.sent && !filter.granted_before) filter.number = next_number();

@@ -367,6 +367,24 @@ TEST_F(LanesTest, ASubscribeGoesOnWhenTheOlderOneIsRefused) {
   EXPECT_EQ(grant(), Texts{"a/b 0"});
 }
 
+TEST_F(LanesTest, AFilterThatWaitsForTheRoundIsNotAskedForWhenItsElderIsGranted) {
+  ask(0, 1, "+/b", 2);
+  grant();
+  ask(0, 2, "c/b", 2);
+  grant();
+  answers();
+  release(0, held("+/b"));
+  ASSERT_TRUE(filters_.begin_round());
+  ask(0, 3, "d", 0);
+  ask(0, 4, "#", 0);  // with it `d` is tied to the others, and has to be raised
+  EXPECT_EQ(grant(), Texts{"d 0"});
+  EXPECT_EQ(grant(), Texts{});
+  filters_.on_fence();
+  filters_.end_round();
+  EXPECT_EQ(grant(), (Texts{"-+/b", "d 2"}));
+  EXPECT_EQ(grant(), Texts{"# 2"});
+}
+
 TEST_F(LanesTest, TheLeadersLaneIsTold) {
   ask(0, 1, "a/#");
   grant();
