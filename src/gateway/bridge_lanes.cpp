@@ -55,8 +55,9 @@ void Bridge::on_connected(Lane& lane, const mqtt::Connected& connected, Now now)
     for (std::size_t i = 1; numbered && i < lanes_.size(); ++i) stop_lane(*lanes_[i], now);
     status_.client_id = connected.client_id;
   }
-  // With a new session it may get copies ahead of the fence of a round that others have had.
-  lane.joins_later = !connected.session_present;
+  // With a new session it may get copies ahead of the fence of a round that others have had. A session that was resumed
+  // before it joined is no other.
+  lane.joins_later = lane.joins_later || !connected.session_present;
   if (!lane.joins_later) filters_.on_connected(lane.index(), true);
   join_lanes();
   update_status(now);
@@ -68,7 +69,7 @@ void Bridge::on_connected(Lane& lane, const mqtt::Connected& connected, Now now)
 void Bridge::join_lanes() {
   if (fences_.open() && fences_.available()) return;
   for (const auto& lane : lanes_)
-    if (std::exchange(lane->joins_later, false)) filters_.on_connected(lane->index(), false);
+    if (lane->up && std::exchange(lane->joins_later, false)) filters_.on_connected(lane->index(), false);
 }
 
 void Bridge::on_connection_over(Lane& lane, const std::string& said, bool retry_at_once, Now now) {

@@ -495,6 +495,11 @@ INSTANTIATE_TEST_SUITE_P(Brokers, ExactlyOnceOfManyCopies,
                          ::testing::Values(Variant{}, Variant{.equal_contents = true}, Variant{.cuts = true},
                                            Variant{.broker = kLanes}));
 
+TEST(OverlapModel, HistoriesThatFailedOnce) {
+  EXPECT_EQ(OverlapModel(18'083, {.broker = kLanes}).run(kSteps), "");
+  EXPECT_EQ(OverlapModel(1'714, {.broker = kLanes, .cuts = true}).run(kSteps), "");
+}
+
 TEST(OverlapModel, GoesThroughWhatItIsAbout) {
   OverlapModel model(1, {});
   EXPECT_EQ(model.run(20'000), "");

@@ -44,7 +44,6 @@ Duration Lane::on_over(bool retry_at_once, RandomSource& random, Now now) {
   close_wish_ = true;
   requests_in_flight = 0;
   asks_suspect = false;
-  joins_later = false;
   if (stopped_) return Duration::zero();
   const Duration delay = retry_at_once ? Duration::zero() : reconnect_.on_failure(now.instant, random);
   open(delay, now);

@@ -78,7 +78,7 @@ class Lane final : public BrokerChannel {
   bool up = false;
   /// It has been up, or has failed to come up: so it counts for whether we are connected.
   bool counts = false;
-  /// It is up with a new session, and holds filters from the end of the open round of fences on.
+  /// Its session is new, and holds filters from the end of the open round of fences on.
   bool joins_later = false;
 
  private:
