@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
 
 namespace famemely::io {
@@ -27,7 +28,7 @@ class FileWatchTest : public ::testing::Test {
   int told() {
     told_ = 0;
     context_.restart();
-    context_.run_for(60ms);
+    context_.run_for(100ms);
     return told_;
   }
   void watch() {
@@ -90,15 +91,22 @@ TEST_F(FileWatchTest, TellsOfAFileThatGoesAndComes) {
 TEST_F(FileWatchTest, WaitsUntilTheFileIsWritten) {
   write("a");
   watch_.emplace(
-      context_, file_, [this] { ++told_; }, 20ms);
+      context_, file_, [this] { ++told_; }, 50ms);
+  // Both on one loop, so that there is a change between two looks however late either comes.
+  boost::asio::steady_timer writer(context_);
   std::string content = "b";
-  for (int i = 0; i < 12; ++i) {
+  int left = 50;
+  std::function<void()> write_on = [&] {
     write(content += "b");
-    context_.restart();
-    context_.run_for(8ms);
-  }
+    if (--left == 0) return;
+    writer.expires_after(5ms);
+    writer.async_wait([&](const boost::system::error_code&) { write_on(); });
+  };
+  write_on();
+  while (left > 0) context_.run_one();
   EXPECT_EQ(told_, 0);
-  EXPECT_EQ(told(), 1);
+  context_.run_for(200ms);
+  EXPECT_EQ(told_, 1);
 }
 
 TEST_F(FileWatchTest, EndsWithItsOwner) {
