@@ -38,7 +38,7 @@ Result<AdminSession, std::string> AdminEvents::sign_in(const socketio::ConnectRe
   std::optional<JsonView> auth;
   if (auto parsed = JsonView::parse(request.auth_json)) auth = *parsed;
   if (const auto id = text_of(auth, "sessionId"))
-    if (auto session = sessions_.find(*id, now.wall)) return *std::move(session);
+    if (auto session = sessions_.find(*id, now.wall); session && counts(*session, now)) return *std::move(session);
 
   by_token = true;
   const std::string token = text_of(auth, "password").value_or("");
@@ -49,7 +49,16 @@ Result<AdminSession, std::string> AdminEvents::sign_in(const socketio::ConnectRe
   // No leeway here: a session that is over would be ended at once.
   const WallTime expires_at = identity.expires_at.value_or(now.wall + kSessionLifetimeMax);
   if (expires_at <= now.wall) return failure(std::string("token expired"));
-  return AdminSession{identity.user_id, expires_at};
+  const bool by_api_key = identity.key_mark.kind == gateway::KeyKind::api_key;
+  return AdminSession{.user_id = identity.user_id,
+                      .expires_at = expires_at,
+                      .key_id = identity.key_id,
+                      .key_mark = identity.key_mark,
+                      .key_role = by_api_key ? identity.roles.front() : ""};
+}
+
+bool AdminEvents::counts(const AdminSession& session, Now now) const {
+  return session.expires_at > now.wall && sign_ins_.still_accepts(session.identity());
 }
 
 void AdminEvents::on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects) {
@@ -106,7 +115,7 @@ bool AdminEvents::on_event(const socketio::EventReceived& event, Now now) {
   if (!admin) return false;
   // `_disconnect(namespace, close the connection as well?, socket id)`. The UI offers what the configuration has said;
   // what else it sends is not meant for us. A missing id would mean everybody.
-  if (event.name != "_disconnect" || event.args.size() != 3 || admin->session.expires_at <= now.wall) return true;
+  if (event.name != "_disconnect" || event.args.size() != 3 || !counts(admin->session, now)) return true;
   const auto nsp = JsonView::parse(event.args[0]);
   const auto close = JsonView::parse(event.args[1]);
   const auto id = JsonView::parse(event.args[2]);
@@ -132,7 +141,7 @@ void AdminEvents::on_timer(Now now, socketio::Effects& effects) {
   if (now.instant < next_deadline()) return;
   // They leave the list when the server says that they are gone.
   for (const Admin& admin : admins_)
-    if (admin.session.expires_at <= now.wall) server_.disconnect(admin.socket, now, effects);
+    if (!counts(admin.session, now)) server_.disconnect(admin.socket, now, effects);
   ask(now);
 }
 

@@ -55,6 +55,8 @@ class AdminEvents {
 
   [[nodiscard]] Result<AdminSession, std::string> sign_in(const socketio::ConnectRequested& request, Now now,
                                                           bool& by_token);
+  /// It is not over, and its key is in force.
+  [[nodiscard]] bool counts(const AdminSession& session, Now now) const;
   [[nodiscard]] Admin* find(socketio::SocketId socket);
   void ask(Now now);
   void show(Admin& admin);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "api/testing.hpp"
+#include "protocol/jwt/testing.hpp"
 
 namespace famemely::api {
 namespace {
@@ -111,6 +112,28 @@ TEST_F(AdminEventsTest, EndsASessionWithItsToken) {
   EXPECT_THAT(bench.received(admin), IsEmpty());
   EXPECT_TRUE(answer_survey());
   bench.received(admin);
+  bench.pass(seconds(2));
+  EXPECT_THAT(bench.received(admin), ElementsAre("41/admin,"));
+}
+
+TEST_F(AdminEventsTest, EndsASessionWithTheKeyThatVouchedForIt) {
+  const jwt::TestKey key(jwt::Algorithm::eddsa);
+  const auto publish = [&](const std::string& keys) {
+    bench.authenticator().set_jwks(
+        {.keys = std::make_shared<const jwt::KeySet>(jwt::KeySet::parse(jwt::jwks_of(keys)).value())});
+  };
+  publish(key.jwk("one"));
+  const auto admin = come(credentials(
+      key.token(key.header("one"), R"({"sub":"root","user_role":"admin","aud":"authenticated","exp":1800003600})")));
+  const std::string packet = bench.received(admin)[1];
+  const std::string auth = R"({"sessionId":)" + packet.substr(20, packet.size() - 21) + "}";
+  EXPECT_TRUE(answer_survey());
+  EXPECT_THAT(events(come(auth)), ElementsAre(StartsWith("40/admin,"), "config", "server_stats", "all_sockets"));
+  bench.received(admin);
+  publish("");
+  EXPECT_THAT(bench.received(come(auth)), ElementsAre(kRefused));
+  bench.send(admin, R"(42/admin,["_disconnect","/mqtt",true,"sid"])");
+  EXPECT_THAT(bench.asked<DisconnectCommand>(), IsEmpty());
   bench.pass(seconds(2));
   EXPECT_THAT(bench.received(admin), ElementsAre("41/admin,"));
 }

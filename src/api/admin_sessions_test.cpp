@@ -44,6 +44,15 @@ TEST(AdminSessions, RefusesGarbage) {
   EXPECT_FALSE(kSessions.find(id, kNow));
 }
 
+TEST(AdminSessions, KeepsTheKeyThatVouched) {
+  const AdminSession by_jwks{
+      "u", kNow + milliseconds(7), "kid \"1\"", {gateway::KeyKind::jwks, std::string(32, '\xfe')}, ""};
+  EXPECT_EQ(kSessions.find(kSessions.make_id(by_jwks), kNow), by_jwks);
+  const AdminSession by_api_key{
+      "key:n", kNow + milliseconds(7), "n", {gateway::KeyKind::api_key, std::string(32, '\0')}, "admin"};
+  EXPECT_EQ(kSessions.find(kSessions.make_id(by_api_key), kNow), by_api_key);
+}
+
 TEST(AdminSessions, KeepsTheUserAsItIs) {
   const AdminSession odd{"a \"quoted\" user\\", kNow + milliseconds(7)};
   EXPECT_EQ(kSessions.find(kSessions.make_id(odd), kNow), odd);

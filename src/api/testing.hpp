@@ -54,6 +54,9 @@ class Bench {
     return jwt::sign_hs256(kSecret, claims);
   }
 
+  /// Its keys may be changed.
+  [[nodiscard]] gateway::Authenticator& authenticator() { return authenticator_; }
+
   /// Asks as this user, or as nobody; returns the connection, each time a new one.
   socketio::ConnectionId ask(std::string method, std::string target, std::string body = "",
                              std::string_view user = "alice", HttpFields fields = {}) {
