@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "app/config_text.hpp"
 #include "app/surroundings_fixture.hpp"
 
 namespace famemely::app {
@@ -272,6 +273,15 @@ TEST_F(LoadConfig, FetchesNoKeysInPlainText) {
   const LoadedConfig loaded = load();
   EXPECT_EQ(loaded.config.jwks_location(), "");
   EXPECT_THAT(loaded.warnings, ElementsAre(HasSubstr("only HS256 tokens with iss http://kong:8000/auth/v1")));
+}
+
+TEST_F(LoadConfig, RepeatsNoSecretOfTheAddressOfKeys) {
+  around_.environment = {{"MQTT_HOST", "broker"}};
+  EXPECT_THAT(fault_of("SUPABASE_JWKS_URL", "https://me:hidden@keys.example/jwks.json"), Not(HasSubstr("hidden")));
+  EXPECT_THAT(fault_of("SUPABASE_JWKS_URL", "http://keys.example/jwks.json?apikey=hidden"), Not(HasSubstr("hidden")));
+  around_.environment["SUPABASE_JWKS_URL"] = "https://keys.example/jwks.json?apikey=hidden";
+  EXPECT_THAT(print_config(load().config),
+              AllOf(HasSubstr("SUPABASE_JWKS_URL=https://keys.example/jwks.json?***"), Not(HasSubstr("hidden"))));
 }
 
 TEST_F(LoadConfig, ReadsTheKeyFilesBeforeItStarts) {

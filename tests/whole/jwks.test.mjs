@@ -37,7 +37,7 @@ test('tokens of every algorithm', async (t) => {
   const keys = ['RS256', 'ES256', 'EdDSA'].map((alg) => makeSigningKey(alg, `kid-${alg}`));
   const [rs256, es256, eddsa] = keys;
   const issuer = await startIssuer(t, { keys });
-  const { gateway } = await startBoth(t, { env: { SUPABASE_JWKS_URL: issuer.url } });
+  const { gateway } = await startBoth(t, { env: { SUPABASE_JWKS_URL: `${issuer.url}?apikey=not-for-logs`, LOG_LEVEL: 'trace' } });
   assert.ok(gateway.log.some(({ event, warning }) => event === 'configuration' && /old secret/.test(warning)), gateway.text);
 
   for (const key of keys) {
@@ -75,7 +75,7 @@ test('tokens of every algorithm', async (t) => {
     'PS256': [rs256.token({}, { alg: 'PS256' }), /not supported/],
     'another key under a good name': [evil.token(), /signature is invalid/],
     'a key of its own in the header': [evil.token({}, { jwk: evil.jwk }), /signature is invalid/],
-    'a jku of its own': [evil.token({}, { jku: `${issuer.url}?evil`, kid: 'evil' }), /not in the JWKS/],
+    'a jku of its own': [evil.token({}, { jku: `${issuer.url}?evil=1`, kid: 'evil' }), /not in the JWKS/],
     'an x5u and x5c of its own': [evil.token({}, { x5u: issuer.url, x5c: ['AA'] }), /signature is invalid/],
     'a kid that is a path': [rs256.token({}, { kid: '../../../dev/null' }), /not in the JWKS/],
     'a kid that is a query': [rs256.token({}, { kid: "' OR '1'='1" }), /not in the JWKS/],
@@ -109,8 +109,14 @@ test('tokens of every algorithm', async (t) => {
   };
   for (const [name, [bad, reason]] of Object.entries(attacks))
     await t.test(`refused: ${name}`, () => refused(gateway, bad, reason));
+  await t.test('no token, key or secret of all that is in the log', () => {
+    const said = [...Object.values(attacks).map(([bad]) => bad), signature, token()];
+    for (const text of said.map((bad) => bad.split('.').at(-1)).filter(({ length }) => length > 20))
+      assert.ok(!gateway.text.includes(text), text.slice(0, 100));
+    for (const text of [secret, 'not-for-logs', rs256.jwk.n]) assert.ok(!gateway.text.includes(text), text);
+  });
   await t.test('nothing of that made it ask anywhere else', () => {
-    assert.equal(issuer.target, '/jwks.json');
+    assert.equal(issuer.target, '/jwks.json?apikey=not-for-logs');
     assert.ok(issuer.requests <= 2, `${issuer.requests}`);
   });
 });
