@@ -108,6 +108,7 @@ std::optional<Error> RestRoutes::begin(Exchange& exchange, const HttpRequest& re
 }
 
 std::optional<Error> RestRoutes::publish(Exchange& exchange, const HttpRequest& request, Turn turn) {
+  if (auto refusal = options_.limiting.refuse_publish(exchange.identity->user_id, turn.now.instant)) return refusal;
   const auto body = read_body(request);
   if (!body) return body.error();
   auto message = exchange.route->operation == Operation::broadcast ? read_broadcast(*body, turn.now.wall)
@@ -127,6 +128,10 @@ std::optional<Error> RestRoutes::publish_batch(Exchange& exchange, const HttpReq
   const std::vector<JsonView> items = (*members)[0]->elements();
   exchange.batch = BatchAnswer(items.size());
   for (std::size_t place = 0; place < items.size(); ++place) {
+    if (const auto refusal = options_.limiting.refuse_publish(exchange.identity->user_id, turn.now.instant)) {
+      exchange.batch.note(place, *refusal, turn.now.wall);
+      continue;
+    }
     auto message = items[place].kind() == JsonKind::object
                        ? read_publish(items[place], std::nullopt)
                        : failure(validation_error("each message must be an object"));

@@ -9,11 +9,11 @@
 
 #include "api/batch_answer.hpp"
 #include "api/rest_route.hpp"
+#include "api/user_limiting.hpp"
 #include "base/content_coding.hpp"
 #include "base/error.hpp"
 #include "base/http_message.hpp"
 #include "base/instant.hpp"
-#include "base/limit_counters.hpp"
 #include "base/logger.hpp"
 #include "base/random_source.hpp"
 #include "gateway/sign_ins.hpp"
@@ -27,7 +27,7 @@ struct RestOptions {
   Instant started_at{};  // of the process
   /// Answers of this size and above are compressed for clients that take it; nothing: none is.
   std::optional<std::size_t> compressed_bytes_min = kCompressedBytesMin;
-  LimitCounters* limit_counters = nullptr;  // of the process
+  UserLimiting limiting{};
 };
 
 /// All requests that are not for the Socket.IO server: checks what is asked, asks it of the worker, and answers, at

@@ -62,8 +62,8 @@ void RestRoutes::answer_survey(const Exchange& exchange, const gateway::Survey& 
   if (exchange.route->operation != Operation::stats)
     return answer(exchange, subscriptions_json(survey.subscriptions), turn);
   const auto uptime = std::chrono::duration_cast<std::chrono::seconds>(turn.now.instant - options_.started_at);
-  answer(exchange, stats_json(worker_.link_status(), survey, uptime, sign_ins_.key_figures(), options_.limit_counters),
-         turn);
+  answer(exchange,
+         stats_json(worker_.link_status(), survey, uptime, sign_ins_.key_figures(), options_.limiting.counters), turn);
 }
 
 /// The process is alive while it answers at all; whether it is of use depends on the broker.

@@ -65,8 +65,8 @@ Result<mqtt::TopicFilter, Error> read_filter(const JsonView& topic) {
 }  // namespace
 
 SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker, gateway::SignIns& sign_ins,
-                           Logger& logger)
-    : server_(server), worker_(worker), sign_ins_(sign_ins), logger_(logger) {}
+                           const UserLimiting& limiting, Logger& logger)
+    : server_(server), worker_(worker), sign_ins_(sign_ins), limiting_(limiting), logger_(logger) {}
 
 // --- connections ---
 
@@ -81,32 +81,40 @@ void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now
       logger_.info("connection refused", {{"remote", request.handshake.remote_address}, {"reason", error.message}});
     return;
   }
-  Newcomer newcomer{*signed_in, request.handshake.remote_address};
+  auto seat = limiting_.take_seat(signed_in->identity->user_id, now.instant);
+  if (!seat) {
+    const Error& error = seat.error();
+    server_.refuse(request.socket, error.message, fmt::format("{{\"statusCode\":{}}}", error.status()));
+    return;
+  }
+  Newcomer newcomer{*signed_in, request.handshake.remote_address, *std::move(seat)};
   const bool recoverable = !declines_recovery(request);
   if (request.recovery && recoverable)
     recovering_.emplace(worker_.recover(request.socket, *request.recovery, signed_in->identity, signed_in->permissions),
                         std::move(newcomer));
   else
-    accept(request.socket, newcomer, recoverable, {now, effects});
+    accept(request.socket, std::move(newcomer), recoverable, {now, effects});
 }
 
 void SocketEvents::on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn) {
-  const auto newcomer = recovering_.extract(outcome.request);
+  auto newcomer = recovering_.extract(outcome.request);
   switch (outcome.fate) {
     case gateway::RecoverOutcome::Fate::recovered:
+      worker_.give_seat(outcome.socket, std::move(newcomer.mapped().seat));
       return welcome(outcome.socket, "client recovered", newcomer.mapped(), turn);
     case gateway::RecoverOutcome::Fate::new_session:
-      return accept(outcome.socket, newcomer.mapped(), true, turn);
+      return accept(outcome.socket, std::move(newcomer.mapped()), true, turn);
     case gateway::RecoverOutcome::Fate::gone:
       return;
   }
 }
 
-void SocketEvents::accept(socketio::SocketId socket, const Newcomer& newcomer, bool recoverable, Turn turn) {
+void SocketEvents::accept(socketio::SocketId socket, Newcomer newcomer, bool recoverable, Turn turn) {
   if (!server_.transport(socket)) return;  // its connection has ended, which is about to be told
   const auto pid = recoverable ? worker_.make_pid() : std::nullopt;
   server_.accept(socket, turn.now, turn.effects, {.pid = pid});
   worker_.add_client(socket, newcomer.signed_in.identity, newcomer.signed_in.permissions, pid);
+  worker_.give_seat(socket, std::move(newcomer.seat));
   welcome(socket, "client connected", newcomer, turn);
 }
 
@@ -144,7 +152,7 @@ void SocketEvents::announce_status(bool shutting_down, Now now, socketio::Effect
 // --- events ---
 
 void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects) {
-  const gateway::Client* client = worker_.find(event.socket);
+  gateway::Client* client = worker_.find(event.socket);
   if (!client) return;
   const Turn turn{now, effects};
   Asker asker{event.socket, event.ack_id, kUnknown, {}};
@@ -172,8 +180,7 @@ void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socke
   }
 }
 
-void SocketEvents::publish(const socketio::EventReceived& event, Asker asker, const gateway::Client& client,
-                           Turn turn) {
+void SocketEvents::publish(const socketio::EventReceived& event, Asker asker, gateway::Client& client, Turn turn) {
   const auto argument = object_argument(event);
   asker.topic = topic_of(argument);
   if (!argument) return fail(asker, argument.error(), turn);
@@ -182,6 +189,7 @@ void SocketEvents::publish(const socketio::EventReceived& event, Asker asker, co
   if (!event.attachments.empty() && !attachment)
     return fail(
         asker, Error{ErrorCode::bad_request, "payload must be JSON, or one Buffer: none inside it or elsewhere"}, turn);
+  if (client.seat.publish(turn.now.instant)) return fail(asker, limiting_.too_many_publishes(), turn);
   auto message = read_publish(*argument, attachment);
   if (!message) return fail(asker, message.error(), turn);
   if (!client.permissions->decide_publish(message->topic))

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "api/user_limiting.hpp"
 #include "base/error.hpp"
 #include "base/instant.hpp"
 #include "base/logger.hpp"
@@ -21,7 +22,8 @@ namespace famemely::api {
 /// the client wanted it, by the acknowledgement alone.
 class SocketEvents {
  public:
-  SocketEvents(socketio::Server& server, gateway::Worker& worker, gateway::SignIns& sign_ins, Logger& logger);
+  SocketEvents(socketio::Server& server, gateway::Worker& worker, gateway::SignIns& sign_ins,
+               const UserLimiting& limiting, Logger& logger);
 
   void on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects);
   void on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects);
@@ -47,6 +49,7 @@ class SocketEvents {
   struct Newcomer {
     gateway::SignedIn signed_in;
     std::string remote_address;
+    gateway::UserSeat seat;
   };
   struct Turn {
     Now now;
@@ -54,11 +57,11 @@ class SocketEvents {
   };
 
   /// Lets a client in that has (or gets) no session to go on with.
-  void accept(socketio::SocketId socket, const Newcomer& newcomer, bool recoverable, Turn turn);
+  void accept(socketio::SocketId socket, Newcomer newcomer, bool recoverable, Turn turn);
   void welcome(socketio::SocketId socket, std::string_view log_event, const Newcomer& newcomer, Turn turn);
   void on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn);
 
-  void publish(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
+  void publish(const socketio::EventReceived& event, Asker asker, gateway::Client& client, Turn turn);
   void subscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
   void unsubscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
   [[nodiscard]] Error explain_unsubscribe(const Error& error, const Asker& asker) const;
@@ -73,6 +76,7 @@ class SocketEvents {
   socketio::Server& server_;
   gateway::Worker& worker_;
   gateway::SignIns& sign_ins_;
+  const UserLimiting limiting_;
   Logger& logger_;
   std::unordered_map<gateway::RequestId, Asker> askers_;
   std::unordered_map<gateway::RequestId, Newcomer> recovering_;  // clients that want their sessions back

@@ -94,6 +94,10 @@ class Bench {
       if (auto* wanted = std::get_if<Command>(&command)) found.push_back(std::move(*wanted));
     return found;
   }
+  /// All of it.
+  [[nodiscard]] std::vector<gateway::LinkCommand> asked_anything() {
+    return std::exchange(application_.commands(), {});
+  }
   /// Something that the link tells.
   void tell(gateway::WorkerEvent event) {
     std::vector<gateway::WorkerEvent> events;

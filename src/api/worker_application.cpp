@@ -13,12 +13,12 @@ WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
     : server_(options.socketio, random),
       worker_(options.worker, server_, random),
       sign_ins_(authenticator, policy),
-      events_(server_, worker_, sign_ins_, logger),
+      events_(server_, worker_, sign_ins_, options.rest.limiting, logger),
       admin_(options.admin, server_, worker_, sign_ins_, logger),
       routes_(options.rest, worker_, sign_ins_, random, logger),
       client_bundle_(options.client_bundle, options.serve_client),
       cors_(options.cors),
-      limit_counters_(options.limit_counters),
+      limiting_(options.rest.limiting),
       logger_(logger) {}
 
 void WorkerApplication::process(Now now, socketio::Effects& effects) {
@@ -80,7 +80,7 @@ void WorkerApplication::decorate(HttpResponse& response, const RequestSite& site
 std::optional<HttpResponse> WorkerApplication::refuse_handshake(const RequestSite& site) const {
   auto refusal = cors_.refuse_handshake(site);
   if (!refusal) return std::nullopt;
-  count(limit_counters_, Limit::origin);
+  count(limiting_.counters, Limit::origin);
   logger_.debug("handshake refused", {{"origin", site.origin}, {"host", site.host}});
   return refusal;
 }

@@ -11,7 +11,6 @@
 #include "api/rest_routes.hpp"
 #include "api/socket_events.hpp"
 #include "api/status_announcer.hpp"
-#include "base/limit_counters.hpp"
 #include "base/logger.hpp"
 #include "base/random_source.hpp"
 #include "gateway/application.hpp"
@@ -28,8 +27,7 @@ struct WorkerApplicationOptions {
   RestOptions rest;
   std::span<const BundledFile> client_bundle;
   bool serve_client = true;
-  AdminOptions admin{};                     // of use if `/admin` is among the namespaces
-  LimitCounters* limit_counters = nullptr;  // of the process
+  AdminOptions admin{};  // of use if `/admin` is among the namespaces
 };
 
 /// One worker's share of the gateway: the Socket.IO server, the clients, the events and the routes, put together.
@@ -68,7 +66,7 @@ class WorkerApplication final : public gateway::Application {
   RestRoutes routes_;
   ClientBundle client_bundle_;
   CorsPolicy cors_;
-  LimitCounters* limit_counters_;
+  UserLimiting limiting_;
   Logger& logger_;
   StatusAnnouncer announcer_;
   socketio::SocketCloser closer_;

@@ -71,6 +71,8 @@ struct Config {
   std::vector<std::string> cors_origins;
   bool serve_client = false;
   bool admin_ui = false;
+  /// Good for `serving::AddressRange::parse`.
+  std::vector<std::string> trust_proxy;
   std::string tls_cert_file;
   std::string tls_key_file;
 

@@ -7,6 +7,7 @@
 #include "app/settings_table.hpp"
 #include "io/jwks_source.hpp"
 #include "io/small_file.hpp"
+#include "serving/tls_files.hpp"
 
 namespace famemely::app {
 namespace {
@@ -143,6 +144,17 @@ void check_broker_transport(const Config& config, const GivenValues& given, Find
         "change what is said, the password among it");
 }
 
+void check_serving(const Config& config, Findings& findings) {
+  if (config.tls_cert_file.empty() && config.tls_key_file.empty()) return;
+  if (config.tls_cert_file.empty() || config.tls_key_file.empty())
+    findings.faults.push_back(
+        "TLS_CERT_FILE and TLS_KEY_FILE go together (one file that holds both may stand in both), but only one of them "
+        "is "
+        "set");
+  else if (const auto read = serving::read_tls_files({config.tls_cert_file, config.tls_key_file}); !read)
+    findings.faults.push_back(read.error());
+}
+
 void add_remarks(const Config& config, const GivenValues& given, Findings& findings) {
   if (given.contains("FAMEMELY_DATABASE_URL") && config.famemely_database_url != "sqlite::memory:")
     findings.warnings.push_back(
@@ -188,6 +200,7 @@ void check_rules(const Config& config, const GivenValues& given, bool serves, Fi
   if (!serves) return;
   check_broker(config, given, findings);
   check_broker_transport(config, given, findings);
+  check_serving(config, findings);
   add_remarks(config, given, findings);
 }
 

@@ -43,13 +43,12 @@ class MailboxLinkPort final : public io::LinkPort {
 
 /// One worker, whole: its loop, what it runs, and its thread.
 struct Gateway::WorkerUnit {
-  WorkerUnit(const Config& config, std::size_t index, const std::string& admin_key, LimitCounters& limit_counters,
-             const gateway::Authenticator& authenticator,
+  WorkerUnit(const Config& config, std::size_t index, const std::string& admin_key, SharedLimits& limits,
+             serving::TlsServer* tls, const gateway::Authenticator& authenticator,
              const std::shared_ptr<const gateway::PermissionPolicy>& policy, Logger& logger)
       : context(1),
-        application(application_options(config, index, admin_key, limit_counters), authenticator, policy, random,
-                    logger),
-        loop(connection_options(config, index, limit_counters), context, application, logger),
+        application(application_options(config, index, admin_key, limits), authenticator, policy, random, logger),
+        loop(connection_options(config, index, limits, tls), context, application, logger),
         link(index, std::min<std::size_t>(config.client_queue / 4, 1'000'000), loop, application) {}
 
   asio::io_context context;
@@ -66,13 +65,20 @@ Gateway::Gateway(const Config& config, std::uint16_t broker_port, Logger& logger
     : config_(config),
       logger_(logger),
       reloads_(logger),
+      limits_(config),
+      tls_(make_tls_server(config)),
       authenticator_(make_authenticator(config)),
       policy_(make_policy(config)),
-      bridge_(bridge_options(config, serving::read_clocks().wall), link_random_, logger) {
+      bridge_(bridge_options(config, serving::read_clocks().wall, &limits_), link_random_, logger) {
+  if (tls_)
+    reloads_.add("TLS files", [this]() -> std::optional<std::string> {
+      if (auto reloaded = tls_->reload(); !reloaded) return std::move(reloaded.error());
+      return std::nullopt;
+    });
   const std::string admin_key = make_admin_key();
   for (std::size_t i = 0; i < config.workers; ++i)
     workers_.push_back(
-        std::make_unique<WorkerUnit>(config, i, admin_key, limit_counters_, authenticator_, policy_, logger));
+        std::make_unique<WorkerUnit>(config, i, admin_key, limits_, tls_.get(), authenticator_, policy_, logger));
   if (config.workers > 1) link_context_ = std::make_unique<asio::io_context>(1);
   asio::io_context& link_loop = link_context_ ? *link_context_ : workers_.front()->context;
   link_ = std::make_unique<io::Link>(broker_address(config, broker_port), link_loop, bridge_, link_context_ != nullptr,

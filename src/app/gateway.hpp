@@ -11,7 +11,7 @@
 
 #include "app/config.hpp"
 #include "app/reloads.hpp"
-#include "base/limit_counters.hpp"
+#include "app/shared_limits.hpp"
 #include "base/logger.hpp"
 #include "gateway/authenticator.hpp"
 #include "gateway/bridge.hpp"
@@ -20,6 +20,7 @@
 #include "serving/listening_sockets.hpp"
 #include "serving/mailbox.hpp"
 #include "serving/system_random.hpp"
+#include "serving/tls_server.hpp"
 
 namespace famemely::app {
 
@@ -50,8 +51,9 @@ class Gateway {
 
   Config config_;
   Logger& logger_;
-  LimitCounters limit_counters_;
   Reloads reloads_;
+  SharedLimits limits_;
+  std::unique_ptr<serving::TlsServer> tls_;  // none: plain HTTP is served
   gateway::Authenticator authenticator_;
   std::shared_ptr<const gateway::PermissionPolicy> policy_;
   serving::SystemRandom link_random_;

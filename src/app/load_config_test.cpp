@@ -182,24 +182,14 @@ TEST_F(LoadConfig, RefusesTheUrlBesideAVariableItReplaces) {
 }
 
 TEST_F(LoadConfig, RefusesWhatThisVersionCannotHonour) {
-  for (const auto& [name, value] : std::map<std::string, std::string>{{"PERMISSIONS_FILE", "permissions.yaml"},
-                                                                      {"TLS_CERT_FILE", "c.pem"},
-                                                                      {"TLS_KEY_FILE", "k.pem"},
-                                                                      {"LIMIT_CONNECTIONS", "5"},
-                                                                      {"LIMIT_CONNECTIONS_PER_USER", "5"},
-                                                                      {"LIMIT_CONNECTIONS_PER_ADDRESS", "5"},
-                                                                      {"LIMIT_SUBSCRIPTIONS_PER_USER", "5"},
-                                                                      {"LIMIT_PUBLISH_RATE_PER_USER", "5/s"},
-                                                                      {"LIMIT_REQUEST_RATE_PER_ADDRESS", "5/s"},
-                                                                      {"METRICS_TOKEN", "t"},
-                                                                      {"METRICS_PORT", "9090"}})
+  for (const auto& [name, value] : std::map<std::string, std::string>{
+           {"PERMISSIONS_FILE", "permissions.yaml"}, {"METRICS_TOKEN", "t"}, {"METRICS_PORT", "9090"}})
     EXPECT_THAT(fault_of(name, value),
                 AllOf(HasSubstr(name + "="), HasSubstr("(environment): "), HasSubstr("not available in this version")));
 }
 
 TEST_F(LoadConfig, TakesTheDefaultsOfWhatItCannotHonour) {
-  for (const auto& [name, value] :
-       std::map<std::string, std::string>{{"LIMIT_CONNECTIONS", "off"}, {"TLS_CERT_FILE", ""}})
+  for (const auto& [name, value] : std::map<std::string, std::string>{{"METRICS_PORT", ""}, {"TLS_CERT_FILE", ""}})
     EXPECT_EQ(fault_of(name, value), "loaded");
 }
 

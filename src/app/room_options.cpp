@@ -25,6 +25,12 @@ api::CorsPolicy cors_policy(const Config& config) {
   return {.origins = config.cors_origins, .any_loopback = config.dev};
 }
 
+serving::TrustedProxies trusted_proxies(const Config& config) {
+  std::vector<serving::AddressRange> ranges;
+  for (const std::string& range : config.trust_proxy) ranges.push_back(serving::AddressRange::parse(range).value());
+  return serving::TrustedProxies(std::move(ranges));
+}
+
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
@@ -40,7 +46,7 @@ std::string make_admin_key() {
 }
 
 api::WorkerApplicationOptions application_options(const Config& config, std::size_t worker,
-                                                  const std::string& admin_key, LimitCounters& limit_counters) {
+                                                  const std::string& admin_key, SharedLimits& shared) {
   const auto index = static_cast<std::uint8_t>(worker);
   api::WorkerApplicationOptions options;
   options.socketio.namespaces = {std::string(gateway::kNamespace)};
@@ -51,12 +57,15 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   if (config.http_compression) options.socketio.http_compression_bytes_min = compression_bytes_min;
   if (config.websocket_compression) options.socketio.websocket_compression_bytes_min = compression_bytes_min;
   options.socketio.owner = index;
+  options.socketio.admission = shared.connections.limits().any() ? &shared.connections : nullptr;
+  options.socketio.limit_counters = &shared.counters;
   options.worker = {.index = index,
                     .subscriptions_per_socket_max = config.limit_subscriptions_per_socket,
                     .replay_bytes = std::min<std::size_t>(config.client_queue / 4, 65'536),
                     .recovery_window = config.recovery_window,
                     .recovery_bytes = config.recovery_bytes,
-                    .recovery_bytes_total = config.recovery_bytes_total / 2 / config.workers};
+                    .recovery_bytes_total = config.recovery_bytes_total / 2 / config.workers,
+                    .limit_counters = &shared.counters};
   options.cors = cors_policy(config);
   options.client_bundle = embedded_client_bundle();
   options.serve_client = config.serve_client;
@@ -64,8 +73,7 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   options.rest = {.version = std::string(kVersion),
                   .started_at = now,
                   .compressed_bytes_min = options.socketio.http_compression_bytes_min,
-                  .limit_counters = &limit_counters};
-  options.limit_counters = &limit_counters;
+                  .limiting = {.accounts = &shared.users, .counters = &shared.counters}};
   if (config.admin_ui) options.socketio.namespaces.emplace_back(api::kAdminNamespace);
   options.admin = {.session_key = admin_key,
                    .server = {.id = config.node_id,
@@ -75,14 +83,26 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   return options;
 }
 
-serving::ConnectionOptions connection_options(const Config& config, std::size_t worker, LimitCounters& limit_counters) {
+serving::ConnectionOptions connection_options(const Config& config, std::size_t worker, SharedLimits& shared,
+                                              serving::TlsServer* tls) {
   return {.worker = worker,
           .workers = config.workers,
           .http = {.body_bytes_max = config.max_payload},
-          .limit_counters = &limit_counters};
+          .trusted_proxies = trusted_proxies(config),
+          .limits = &shared.connections,
+          .tls = tls,
+          .limit_counters = &shared.counters};
 }
 
-gateway::BridgeOptions bridge_options(const Config& config, WallTime now) {
+/// The files have been read before: what is wrong with them now has gone wrong in between.
+std::unique_ptr<serving::TlsServer> make_tls_server(const Config& config) {
+  if (config.tls_cert_file.empty()) return nullptr;
+  auto server = serving::TlsServer::make({config.tls_cert_file, config.tls_key_file});
+  if (!server) throw std::runtime_error(server.error());
+  return *std::move(server);
+}
+
+gateway::BridgeOptions bridge_options(const Config& config, WallTime now, SharedLimits* shared) {
   gateway::BridgeOptions options;
   options.session.client_id = config.mqtt_client_id.empty() ? fmt::format("famemely_{}", now.time_since_epoch().count())
                                                             : config.mqtt_client_id;
@@ -116,6 +136,10 @@ gateway::BridgeOptions bridge_options(const Config& config, WallTime now) {
     options.recovery_window = config.recovery_window + pings.ping_interval + pings.ping_timeout;
   options.recovery_bytes = config.recovery_bytes;
   options.recovery_bytes_total = config.recovery_bytes_total / 2;
+  if (shared) {
+    options.accounts = &shared->users;
+    options.limit_counters = &shared->counters;
+  }
   return options;
 }
 

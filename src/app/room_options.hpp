@@ -7,6 +7,7 @@
 
 #include "api/worker_application.hpp"
 #include "app/config.hpp"
+#include "app/shared_limits.hpp"
 #include "gateway/authenticator.hpp"
 #include "gateway/bridge.hpp"
 #include "gateway/permissions.hpp"
@@ -19,11 +20,13 @@ namespace famemely::app {
 /// What signs the sessions of the Admin UI: new with each process.
 [[nodiscard]] std::string make_admin_key();
 [[nodiscard]] api::WorkerApplicationOptions application_options(const Config& config, std::size_t worker,
-                                                                const std::string& admin_key,
-                                                                LimitCounters& limit_counters);
+                                                                const std::string& admin_key, SharedLimits& shared);
+/// `tls` is none where plain HTTP is served.
 [[nodiscard]] serving::ConnectionOptions connection_options(const Config& config, std::size_t worker,
-                                                            LimitCounters& limit_counters);
-[[nodiscard]] gateway::BridgeOptions bridge_options(const Config& config, WallTime now);
+                                                            SharedLimits& shared, serving::TlsServer* tls);
+/// None where plain HTTP is served.
+[[nodiscard]] std::unique_ptr<serving::TlsServer> make_tls_server(const Config& config);
+[[nodiscard]] gateway::BridgeOptions bridge_options(const Config& config, WallTime now, SharedLimits* shared = nullptr);
 /// `port` is the managed broker's, or `MQTT_PORT`.
 [[nodiscard]] io::BrokerAddress broker_address(const Config& config, std::uint16_t port);
 [[nodiscard]] gateway::Authenticator make_authenticator(const Config& config);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -26,6 +27,15 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// A core file would hold every secret of the configuration. One byte is too small for a file, and the value by which
+/// Linux does not feed a collector either, which would not mind a limit of 0 (core(5)).
+void forbid_core_dumps() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_CORE, &limit) != 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1);
+  ::setrlimit(RLIMIT_CORE, &limit);
 }
 
 /// What a newcomer needs next, on standard output.
@@ -95,6 +105,7 @@ class SignalHandler {
 int run(const Config& config, AdjustableLogger& logger, const std::function<Result<Config, std::string>()>& reload) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
+  forbid_core_dumps();
   asio::io_context main_loop(1);
 
   const auto server = Server::start(main_loop, config, logger);

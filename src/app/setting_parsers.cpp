@@ -7,6 +7,7 @@
 #include "app/mqtt_url.hpp"
 #include "app/values.hpp"
 #include "protocol/websocket/client_handshake.hpp"
+#include "serving/ip_address.hpp"
 
 namespace famemely::app {
 namespace {
@@ -117,6 +118,15 @@ Result<std::vector<std::string>, std::string> parse_alpn(std::string_view text) 
     if (name.size() > kNameMax) return failure("\"" + name + "\" is longer than 255 bytes");
   if (names.empty()) return failure(std::string());
   return names;
+}
+
+Result<std::vector<std::string>, std::string> parse_address_ranges(std::string_view text) {
+  constexpr std::size_t kRangesMax = 1000;  // each request of a proxy is held against all of them
+  std::vector<std::string> ranges = split_list(text);
+  for (const std::string& range : ranges)
+    if (const auto parsed = serving::AddressRange::parse(range); !parsed) return failure(parsed.error());
+  if (ranges.empty() || ranges.size() > kRangesMax) return failure(std::string("there are 1 to 1000 of them"));
+  return ranges;
 }
 
 bool is_request_target(std::string_view text) {

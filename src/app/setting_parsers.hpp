@@ -22,6 +22,9 @@ namespace famemely::app {
 /// An `http://` or `https://` URL without user, query and fragment; slashes at its end are taken off.
 [[nodiscard]] Result<std::string, std::string> parse_http_url(std::string_view text);
 
+/// `TRUST_PROXY`: IP addresses and ranges separated by commas.
+[[nodiscard]] Result<std::vector<std::string>, std::string> parse_address_ranges(std::string_view text);
+
 /// `FAMEMELY_DATABASE_URL`: `sqlite:PATH`, `sqlite::memory:`, `postgres://…`, `postgresql://…`.
 [[nodiscard]] bool is_database_url(std::string_view text);
 

@@ -109,5 +109,12 @@ TEST(Alpn, IsAListOfNames) {
   EXPECT_FALSE(parse_alpn(std::string(256, 'x')));
 }
 
+TEST(AddressRanges, AreIpAddressesWithOrWithoutANumberOfBits) {
+  EXPECT_EQ(parse_address_ranges("10.0.0.0/8, ::1").value(), (std::vector<std::string>{"10.0.0.0/8", "::1"}));
+  EXPECT_EQ(parse_address_ranges("proxy.local").error(), "proxy.local is no IP address");
+  EXPECT_FALSE(parse_address_ranges("10.0.0.0/33"));
+  EXPECT_FALSE(parse_address_ranges(","));
+}
+
 }  // namespace
 }  // namespace famemely::app

@@ -22,9 +22,6 @@ constexpr std::size_t kGigabyte = 1000 * kMegabyte;
 /// The largest packet that MQTT can say the length of (MQTT 5 section 1.5.5), in round numbers.
 constexpr std::size_t kPayloadMax = 256 * kMegabyte;
 
-constexpr const char* kNoLimit = "this limit is not available in this version; leave it unset, or off";
-constexpr const char* kNoTls =
-    "serving HTTPS is not available in this version; leave it unset and put a proxy that ends TLS in front";
 constexpr const char* kNoMetrics = "the metrics route is not available in this version; leave it unset";
 
 Setting with_default(Setting setting, std::string fallback) {
@@ -297,10 +294,17 @@ std::vector<Setting> server_settings() {
       with_default(duration_setting("SHUTDOWN_TIMEOUT", &Config::shutdown_timeout, 0s, 1h,
                                     "How long what is in flight may take to finish after SIGTERM or SIGINT."),
                    "10s"),
-      unavailable(
-          file_setting("TLS_CERT_FILE", &Config::tls_cert_file, "PEM file of the certificate to serve HTTPS with."),
-          kNoTls),
-      unavailable(file_setting("TLS_KEY_FILE", &Config::tls_key_file, "PEM file of that certificate's key."), kNoTls),
+      list_setting(
+          "TRUST_PROXY", &Config::trust_proxy, "IP addresses and ranges such as 10.0.0.0/8, separated by commas",
+          "Proxies whose `X-Forwarded-For` and `-Proto` say who the client is, for limits, logs and its own origin; "
+          "those of anybody else are not looked at.",
+          parse_address_ranges),
+      file_setting(
+          "TLS_CERT_FILE", &Config::tls_cert_file,
+          "PEM file of the certificate to serve HTTPS and WSS with, and of those between it and its authority; read "
+          "again on SIGHUP."),
+      file_setting("TLS_KEY_FILE", &Config::tls_key_file,
+                   "PEM file of that certificate's key, without a password; read again on SIGHUP."),
   };
 }
 
@@ -392,22 +396,22 @@ std::vector<Setting> limit_settings() {
       with_default(number_setting("LIMIT_SUBSCRIPTIONS_PER_SOCKET", &Config::limit_subscriptions_per_socket, 1,
                                   1'000'000, "Subscriptions of one Socket.IO connection; past it 429."),
                    "1000"),
-      unavailable(limit_setting("LIMIT_CONNECTIONS", &Config::limit_connections, "Connections in all."), kNoLimit),
-      unavailable(
-          limit_setting("LIMIT_CONNECTIONS_PER_USER", &Config::limit_connections_per_user, "Connections of one user."),
-          kNoLimit),
-      unavailable(limit_setting("LIMIT_CONNECTIONS_PER_ADDRESS", &Config::limit_connections_per_address,
-                                "Connections from one IP address."),
-                  kNoLimit),
-      unavailable(limit_setting("LIMIT_SUBSCRIPTIONS_PER_USER", &Config::limit_subscriptions_per_user,
-                                "Subscriptions of one user."),
-                  kNoLimit),
-      unavailable(
-          rate_setting("LIMIT_PUBLISH_RATE_PER_USER", &Config::limit_publish_rate_per_user, "Publishes of one user."),
-          kNoLimit),
-      unavailable(rate_setting("LIMIT_REQUEST_RATE_PER_ADDRESS", &Config::limit_request_rate_per_address,
-                               "HTTP requests from one IP address."),
-                  kNoLimit),
+      limit_setting("LIMIT_CONNECTIONS", &Config::limit_connections,
+                    "TCP connections at once, and Socket.IO connections at once; past it 503."),
+      limit_setting("LIMIT_CONNECTIONS_PER_USER", &Config::limit_connections_per_user,
+                    "Socket.IO connections of one user at once; past it 429."),
+      limit_setting(
+          "LIMIT_CONNECTIONS_PER_ADDRESS", &Config::limit_connections_per_address,
+          "TCP connections from one IP address at once, and Socket.IO connections; of IPv6 a /64 counts as one "
+          "address. Past it 429."),
+      limit_setting("LIMIT_SUBSCRIPTIONS_PER_USER", &Config::limit_subscriptions_per_user,
+                    "Subscriptions of one user: those of all sockets, and those made by REST; past it 429."),
+      rate_setting("LIMIT_PUBLISH_RATE_PER_USER", &Config::limit_publish_rate_per_user,
+                   "Publishes of one user a second, by sockets and REST together, twice as many at once; past it 429."),
+      rate_setting(
+          "LIMIT_REQUEST_RATE_PER_ADDRESS", &Config::limit_request_rate_per_address,
+          "HTTP requests from one IP address a second, twice as many at once, those of Socket.IO's polling among "
+          "them; past it 429."),
   };
 }
 

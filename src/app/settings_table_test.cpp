@@ -85,13 +85,14 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "WORKERS",
                                 "LOG_LEVEL",
                                 "LOG_FORMAT",
+                                "TRUST_PROXY",
                                 "TLS_CERT_FILE",
                                 "TLS_KEY_FILE",
                                 "METRICS_TOKEN",
                                 "METRICS_PORT",
                                 "SHUTDOWN_TIMEOUT"})
     EXPECT_NE(find_setting(name), nullptr) << name;
-  EXPECT_EQ(settings().size(), 60U);
+  EXPECT_EQ(settings().size(), 61U);
 }
 
 TEST(SettingsTable, TakesItsOwnDefaultsAndWritesThemBack) {

@@ -28,7 +28,7 @@ Bridge::Bridge(const BridgeOptions& options, RandomSource& random, Logger& logge
     : options_(options),
       random_(random),
       logger_(logger),
-      users_(filters_, random),
+      users_(filters_, random, options.accounts, options.limit_counters),
       fences_(fence_topic(options), "famemely/fence/" + options.session.client_id, logger),
       fetcher_(fetching_session(options.session), options.subscribe_batch, options.payload_bytes_max,
                options.recovery_window > Duration::zero(), options.encode_message, random, logger),

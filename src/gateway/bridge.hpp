@@ -44,6 +44,9 @@ struct BridgeOptions {
   std::size_t recovery_bytes_total = 0;
   /// The form in which the workers get messages: `mqtt:message`, or for a program that is no gateway another one.
   MessageEncoder encode_message = make_message_event;
+  /// Where users' subscriptions are counted; none: they are not.
+  UserAccounts* accounts = nullptr;
+  LimitCounters* limit_counters = nullptr;
 };
 
 struct BridgeCounters {

@@ -18,8 +18,21 @@ void UserSubscriptions::ask(Question question, Instant deadline) {
 }
 
 void UserSubscriptions::subscribe(const UserSubscribeCommand& command, Instant now) {
-  ask({command.user_id, command.filter, command.qos, command.worker, command.request},
-      now + UpstreamFilters::kAskTimeout);
+  Question question{command.user_id, command.filter, command.qos, command.worker, command.request};
+  const auto user = users_.find(command.user_id);
+  if (accounts_ && (user == users_.end() || !user->second.held.contains(command.filter.text()))) {
+    question.counted_in = accounts_->of(command.user_id, now);
+    if (!question.counted_in->subscriptions.take(*accounts_->limits().subscriptions)) {
+      count(limit_counters_, Limit::subscriptions_per_user);
+      events_.emplace_back(command.worker,
+                           UserSubscribeAnswer{command.request, failure(Error{
+                                                                    ErrorCode::too_many_requests,
+                                                                    "Too many subscriptions of this user",
+                                                                })});
+      return;
+    }
+  }
+  ask(std::move(question), now + UpstreamFilters::kAskTimeout);
 }
 
 void UserSubscriptions::unsubscribe(const UserUnsubscribeCommand& command) {
@@ -35,6 +48,7 @@ void UserSubscriptions::unsubscribe(const UserUnsubscribeCommand& command) {
   }
   for (WorkerSet left = user->second.workers; left != 0; left &= left - 1)
     events_.emplace_back(static_cast<WorkerIndex>(std::countr_zero(left)), UserUnsubscribed{held.mapped()});
+  if (user->second.account) user->second.account->subscriptions.give_back();
   if (user->second.forgettable()) users_.erase(user);
   events_.emplace_back(command.worker, UserUnsubscribeAnswer{command.request, std::nullopt});
 }
@@ -73,6 +87,7 @@ void UserSubscriptions::on_answer(const SubscribeAnswer& answer, WallTime now) {
     return;
   }
   if (question.request) {
+    if (question.counted_in) question.counted_in->subscriptions.give_back();
     events_.emplace_back(question.worker, UserSubscribeAnswer{*question.request, failure(answer.outcome.error())});
     return;
   }
@@ -87,6 +102,8 @@ void UserSubscriptions::on_granted(const Question& question, const Granted& gran
   if (question.request) {
     User& user = users_[question.user_id];
     Shared& held = user.held[question.filter.text()];
+    if (held && question.counted_in) question.counted_in->subscriptions.give_back();  // asked for twice at once
+    if (!held && question.counted_in) user.account = question.counted_in;
     held = std::make_shared<const UserSubscription>(UserSubscription{.id = held ? held->id : make_uuid(random_),
                                                                      .user_id = question.user_id,
                                                                      .filter = question.filter,

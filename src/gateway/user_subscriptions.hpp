@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "base/instant.hpp"
+#include "base/limit_counters.hpp"
 #include "base/random_source.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/upstream_filters.hpp"
+#include "gateway/user_account.hpp"
 
 namespace famemely::gateway {
 
@@ -20,7 +22,13 @@ namespace famemely::gateway {
 /// the broker only while there are any. They are kept in memory.
 class UserSubscriptions {
  public:
-  UserSubscriptions(UpstreamFilters& filters, RandomSource& random) : filters_(filters), random_(random) {}
+  /// Without accounts a user may have as many as wished.
+  UserSubscriptions(UpstreamFilters& filters, RandomSource& random, UserAccounts* accounts = nullptr,
+                    LimitCounters* limit_counters = nullptr)
+      : filters_(filters),
+        random_(random),
+        accounts_(accounts && accounts->limits().subscriptions ? accounts : nullptr),
+        limit_counters_(limit_counters) {}
 
   void subscribe(const UserSubscribeCommand& command, Instant now);
   void unsubscribe(const UserUnsubscribeCommand& command);
@@ -38,8 +46,9 @@ class UserSubscriptions {
  private:
   using Shared = std::shared_ptr<const UserSubscription>;
   struct User {
-    WorkerSet workers = 0;               // with sockets of the user
-    std::map<std::string, Shared> held;  // by the filter's text
+    WorkerSet workers = 0;                   // with sockets of the user
+    std::map<std::string, Shared> held;      // by the filter's text
+    std::shared_ptr<UserAccount> account{};  // in which they are counted, if they are
 
     [[nodiscard]] bool forgettable() const { return workers == 0 && held.empty(); }
   };
@@ -51,6 +60,7 @@ class UserSubscriptions {
     std::uint8_t qos;
     WorkerIndex worker;
     std::optional<RequestId> request;
+    std::shared_ptr<UserAccount> counted_in{};  // until it is known whether it makes a subscription
   };
 
   void ask(Question question, Instant deadline);
@@ -59,6 +69,8 @@ class UserSubscriptions {
 
   UpstreamFilters& filters_;
   RandomSource& random_;
+  UserAccounts* accounts_;
+  LimitCounters* limit_counters_;
   std::unordered_map<std::string, User> users_;
   std::unordered_map<RequestId, Question> questions_;
   RequestId last_question_ = 0;

@@ -12,7 +12,10 @@ using Texts = std::vector<std::string>;
 /// Users of a table of filters whose broker grants everything at once, or nothing.
 class UserSubscriptionsTest : public ::testing::Test {
  protected:
-  UserSubscriptionsTest() { filters_.on_connected(0, false); }
+  explicit UserSubscriptionsTest(UserAccounts* accounts = nullptr, LimitCounters* counters = nullptr)
+      : users_(filters_, random_, accounts, counters) {
+    filters_.on_connected(0, false);
+  }
 
   void subscribe(WorkerIndex worker, const std::string& user, std::string_view filter, std::uint8_t qos = 0) {
     users_.subscribe({worker, ++request_, user, *mqtt::TopicFilter::parse(filter), qos}, now_);
@@ -72,7 +75,7 @@ class UserSubscriptionsTest : public ::testing::Test {
 
   testing::SeededRandom random_;
   UpstreamFilters filters_;
-  UserSubscriptions users_{filters_, random_};
+  UserSubscriptions users_;
   Instant now_ = Instant{} + std::chrono::hours(1);
   RequestId request_ = 0;
   bool refuses_ = false;
@@ -160,6 +163,48 @@ TEST_F(UserSubscriptionsTest, AreListedByUser) {
   users_.add_to(of_all, {});
   EXPECT_EQ(of_all.subscription_count, 2U);
   EXPECT_TRUE(of_all.subscriptions.empty()) << "only their number was asked for";
+}
+
+class OneAccount final : public UserAccounts {
+ public:
+  explicit OneAccount(UserLimits limits) : limits_(limits) {}
+  [[nodiscard]] const UserLimits& limits() const override { return limits_; }
+  [[nodiscard]] std::shared_ptr<UserAccount> of(std::string_view, Instant) override { return account; }
+
+  std::shared_ptr<UserAccount> account = std::make_shared<UserAccount>();
+
+ private:
+  UserLimits limits_;
+};
+
+struct Counted {
+  OneAccount accounts_{{.subscriptions = 2}};
+  LimitCounters counters_;
+};
+
+class LimitedUserSubscriptionsTest : protected Counted, public UserSubscriptionsTest {
+ protected:
+  LimitedUserSubscriptionsTest() : UserSubscriptionsTest(&accounts_, &counters_) {}
+};
+
+TEST_F(LimitedUserSubscriptionsTest, ThereAreSoManyOfAUser) {
+  for (const char* filter : {"a", "b", "c"}) subscribe(0, "alice", filter);
+  EXPECT_EQ(told(), (Texts{"0: granted 0", "0: granted 0", "0: refused 429"}));
+  EXPECT_EQ(counters_.of(Limit::subscriptions_per_user), 1U);
+  unsubscribe(0, "alice", "a");
+  subscribe(0, "alice", "c");
+  EXPECT_EQ(told(), (Texts{"0: done", "0: granted 0"}));
+}
+
+TEST_F(LimitedUserSubscriptionsTest, TheSameAgainIsNoneMore) {
+  for (int i = 0; i < 5; ++i) subscribe(0, "alice", "a");
+  EXPECT_EQ(accounts_.account->subscriptions.taken(), 1U);
+}
+
+TEST_F(LimitedUserSubscriptionsTest, WhatTheBrokerRefusesIsNotCounted) {
+  refuses_ = true;
+  for (int i = 0; i < 5; ++i) subscribe(0, "alice", "a");
+  EXPECT_EQ(accounts_.account->subscriptions.taken(), 0U);
 }
 
 }  // namespace

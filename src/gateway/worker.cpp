@@ -48,6 +48,13 @@ void Worker::add_client(socketio::SocketId socket, std::shared_ptr<const Identit
     if (index_.is_member(held.filter, socket.slot)) ask_retained(socket, held.filter, last_message_);
 }
 
+void Worker::give_seat(socketio::SocketId socket, UserSeat seat) {
+  Client* client = find(socket);
+  if (!client) return;
+  client->seat = std::move(seat);
+  client->seat.bring_subscriptions(client->subscriptions.size() + client->asks);
+}
+
 Client* Worker::find(socketio::SocketId socket) {
   if (socket.slot >= clients_.size()) return nullptr;
   Client& client = clients_[socket.slot];
@@ -86,17 +93,28 @@ RequestId Worker::subscribe(socketio::SocketId socket, const mqtt::TopicFilter& 
   const RequestId request = ++last_request_;
   Client* client = find(socket);
   if (!client) return request;  // gone: nobody waits for the answer
-  if (!client->find(filter) && client->subscriptions.size() + client->asks >= options_.subscriptions_per_socket_max) {
-    outcomes_.push_back(SubscribeOutcome{
-        request, failure(Error{ErrorCode::too_many_requests, fmt::format("Too many subscriptions: a socket may hold {}",
-                                                                         options_.subscriptions_per_socket_max)})});
-    return request;
+  if (!client->find(filter)) {
+    if (auto refusal = refuse_subscription(*client)) {
+      outcomes_.push_back(SubscribeOutcome{request, failure(*std::move(refusal))});
+      return request;
+    }
   }
   ++client->asks;
   ++held_[filter.text()].asks;
   asks_.emplace(request, Ask{socket, filter, qos, {}});
   commands_.push_back(SubscribeCommand{options_.index, request, filter, qos});
   return request;
+}
+
+std::optional<Error> Worker::refuse_subscription(Client& client) {
+  if (client.subscriptions.size() + client.asks >= options_.subscriptions_per_socket_max) {
+    count(options_.limit_counters, Limit::subscriptions_per_socket);
+    return Error{ErrorCode::too_many_requests,
+                 fmt::format("Too many subscriptions: a socket may hold {}", options_.subscriptions_per_socket_max)};
+  }
+  if (client.seat.add_subscription()) return std::nullopt;
+  count(options_.limit_counters, Limit::subscriptions_per_user);
+  return Error{ErrorCode::too_many_requests, "Too many subscriptions of this user"};
 }
 
 RequestId Worker::unsubscribe(socketio::SocketId socket, const mqtt::TopicFilter& filter) {
@@ -125,6 +143,7 @@ RequestId Worker::unsubscribe(socketio::SocketId socket, const mqtt::TopicFilter
 void Worker::leave(Client& client, std::size_t subscription) {
   const Subscription left = std::move(client.subscriptions[subscription]);
   client.subscriptions.erase(client.subscriptions.begin() + static_cast<std::ptrdiff_t>(subscription));
+  client.seat.keep_subscriptions(client.subscriptions.size() + client.asks);
   settle_membership(client, left.filter, left.filter_id);
 }
 
@@ -231,6 +250,7 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
         error = Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", ask.filter.text())};
       outcomes_.push_back(UnsubscribeOutcome{request, std::move(error)});
     }
+    client->seat.keep_subscriptions(client->subscriptions.size() + client->asks);
   } else {
     // Nobody is told; whoever keeps a note of the requests is done with them.
     const Error gone{ErrorCode::unavailable, "The socket is gone"};

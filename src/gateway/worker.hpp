@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/instant.hpp"
+#include "base/limit_counters.hpp"
 #include "base/random_source.hpp"
 #include "gateway/identity.hpp"
 #include "gateway/kept_session.hpp"
@@ -19,6 +20,7 @@
 #include "gateway/ports.hpp"
 #include "gateway/replays.hpp"
 #include "gateway/subscription_index.hpp"
+#include "gateway/user_account.hpp"
 #include "protocol/socketio/server.hpp"
 
 namespace famemely::gateway {
@@ -34,6 +36,7 @@ struct WorkerOptions {
   std::size_t recovery_bytes = 0;
   /// The same, and what else belongs to sessions, for all of this worker's.
   std::size_t recovery_bytes_total = 0;
+  LimitCounters* limit_counters = nullptr;  // of the process
 };
 
 /// One socket on the namespace.
@@ -48,6 +51,7 @@ struct Client {
   std::optional<socketio::Sid> sid{};  // what the client knows itself by
   std::optional<socketio::Sid> pid{};  // by which its session is asked for again; nothing: it can't be
   OwnEvents own_events{};
+  UserSeat seat{};
 
   [[nodiscard]] const Subscription* find(const mqtt::TopicFilter& filter) const;
 };
@@ -124,6 +128,8 @@ class Worker {
   [[nodiscard]] std::optional<socketio::Sid> make_pid();
   void add_client(socketio::SocketId socket, std::shared_ptr<const Identity> identity,
                   std::shared_ptr<const Permissions> permissions, const std::optional<socketio::Sid>& pid = {});
+  /// The client, new or recovered, counts in its user's account from here on.
+  void give_seat(socketio::SocketId socket, UserSeat seat);
   void remove_client(socketio::SocketId socket);
   /// Its connection has dropped: the session is kept for a while, if the client can recover.
   void keep_session(socketio::SocketId socket, Now now);
@@ -235,6 +241,8 @@ class Worker {
   void settle_membership(const Client& client, const mqtt::TopicFilter& filter, FilterId id);
   [[nodiscard]] const UserHere::Held* held_by_user(const Client& client, const mqtt::TopicFilter& filter) const;
   void leave(Client& client, std::size_t subscription);
+  /// The refusal of one subscription more, if there is a reason.
+  [[nodiscard]] std::optional<Error> refuse_subscription(Client& client);
   void release_unheld(const mqtt::TopicFilter& filter);
 
   // Users (worker_users.cpp).

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/instant.hpp"
+#include "protocol/engineio/admission.hpp"
 #include "protocol/engineio/effects.hpp"
 #include "serving/http_reader.hpp"
+#include "serving/tls_pipe.hpp"
 
 namespace famemely::serving {
 
@@ -18,6 +20,8 @@ struct MovedConnection {
   int descriptor;
   std::string remote_address;
   std::string bytes;  // what has been read of the request
+  engineio::Admission::Place place;
+  std::unique_ptr<TlsPipe> tls;
 };
 
 /// What a connection needs while it speaks HTTP; gone once it is a WebSocket.
@@ -28,10 +32,12 @@ struct HttpState {
   explicit HttpState(const HttpLimits& limits) : reader(limits) {}
 
   [[nodiscard]] RequestSite site() const { return {origin, host, secure}; }
+  [[nodiscard]] bool unsent() const { return out_at < out.size(); }
 
   HttpReader reader;
   std::string remote_address;
-  std::string out;  // response bytes on their way
+  std::string client_address;  // of the request, as a trusted proxy tells it; else the remote one
+  std::string out;             // response bytes on their way
   std::size_t out_at = 0;
   Instant deadline = kNever;
   // Of the request that is being answered:
@@ -39,10 +45,14 @@ struct HttpState {
   std::string host;
   bool secure = false;
   bool inside_request = false;
+  bool head_known = false;
+  bool rate_counted = false;  // by the worker that read the head first
   bool awaiting_answer = false;
   bool for_socketio = false;  // the head named the Socket.IO path
   bool head_only = false;
   bool keep_alive = true;
+  bool left_alone = false;  // not read on while the client does not take its answers
+  bool answered = false;    // at least once
   /// After the response in `out`: shut down, read on until the peer has closed too, so that it can read the response.
   bool closing = false;
 };
@@ -57,7 +67,9 @@ struct Connection {
   engineio::ConnectionId id;
   std::unique_ptr<HttpState> http;
   bool websocket = false;
-  bool write_blocked = false;  // waiting until the socket takes bytes again
+  bool write_blocked = false;    // waiting until the socket takes bytes again
+  std::unique_ptr<TlsPipe> tls;  // none where we serve plain HTTP
+  engineio::Admission::Place place;
 };
 
 /// Connections by id: place in the low half, generation in the high one, so that a late handler finds nothing.

@@ -19,6 +19,10 @@ namespace {
 
 constexpr int kReadsPerTurn = 4;
 
+/// Connections without a place that are told so at once; more are closed without a word.
+constexpr std::uint32_t kTurnedAwayMax = 64;
+constexpr std::string_view kRetryAfterSeconds = "1";
+
 /// Which limit a request has broken that can't be read.
 Limit limit_of(int status) {
   return status == 431 ? Limit::request_head : status == 413 ? Limit::request_body : Limit::malformed_request;
@@ -39,10 +43,35 @@ Connections::Connections(const ConnectionOptions& options, boost::asio::io_conte
 Connections::~Connections() = default;
 
 void Connections::take(int descriptor, std::string remote_address) {
-  if (Connection* connection = add(descriptor, std::move(remote_address))) wait_readable(*connection);
+  engineio::Admission::Place place;
+  if (options_.limits) {
+    const auto peer = options_.trusted_proxies.empty() ? std::nullopt : IpAddress::parse(remote_address);
+    const bool proxy = peer && options_.trusted_proxies.trusts(*peer);
+    auto taken = options_.limits->connect(proxy ? std::nullopt : std::optional<std::string_view>(remote_address),
+                                          turns_.now().instant);
+    if (!taken) return turn_away(descriptor, std::move(remote_address), taken.error());
+    place = *std::move(taken);
+  }
+  Connection* connection = add(descriptor, std::move(remote_address), std::move(place));
+  if (!connection) return;
+  if (options_.tls) connection->tls = options_.tls->accept();
+  wait_readable(*connection);
 }
 
-Connection* Connections::add(int descriptor, std::string remote_address) {
+void Connections::turn_away(int descriptor, std::string remote_address, const engineio::Admission::Refusal& refusal) {
+  if (options_.tls || !turned_away_.take(kTurnedAwayMax)) {  // a handshake would cost more than it is worth
+    ::close(descriptor);
+    return;
+  }
+  const engineio::Admission::Place place(nullptr, [this](void*) { turned_away_.give_back(); });
+  Connection* connection = add(descriptor, std::move(remote_address), place);
+  if (!connection) return;
+  const socketio::ConnectionId id = connection->id;
+  answer_and_close(*connection, refusal.status, refusal.message);
+  if (Connection* same = find(id)) wait_readable(*same);
+}
+
+Connection* Connections::add(int descriptor, std::string remote_address, engineio::Admission::Place place) {
   const int on = 1;
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   Connection::Socket socket(context_.get_executor());
@@ -56,15 +85,18 @@ Connection* Connections::add(int descriptor, std::string remote_address) {
   Connection& connection = table_.add(std::move(socket));
   connection.http = std::make_unique<HttpState>(options_.http);
   connection.http->remote_address = std::move(remote_address);
-  connection.http->deadline = turns_.now().instant + options_.request_timeout;
+  connection.http->deadline = turns_.now().instant + options_.head_timeout;
+  connection.place = std::move(place);
   return &connection;
 }
 
 void Connections::adopt(MovedConnection moved) {
   boost::asio::post(context_, [this, moved = std::move(moved)]() mutable {
     turns_.begin();
-    Connection* connection = add(moved.descriptor, std::move(moved.remote_address));
+    Connection* connection = add(moved.descriptor, std::move(moved.remote_address), std::move(moved.place));
     if (!connection) return;
+    connection->http->rate_counted = true;
+    connection->tls = std::move(moved.tls);
     const socketio::ConnectionId id = connection->id;
     connection->http->reader.append(moved.bytes);
     wait_readable(*connection);
@@ -78,7 +110,8 @@ void Connections::move_to(std::size_t worker, Connection& connection) {
   boost::system::error_code fault;
   const int descriptor = connection.socket.release(fault);
   if (fault) return drop(connection);
-  MovedConnection moved{descriptor, connection.http->remote_address, connection.http->reader.take_raw()};
+  MovedConnection moved{descriptor, connection.http->remote_address, connection.http->reader.take_raw(),
+                        std::move(connection.place), std::move(connection.tls)};
   table_.erase(connection.id);
   peers_[worker]->adopt(std::move(moved));
 }
@@ -105,22 +138,32 @@ void Connections::on_readable(socketio::ConnectionId id) {
       return;
     }
     const std::span<char> bytes(buffer_->data(), static_cast<std::size_t>(size));
-    if (connection->websocket) {
-      transports_.on_websocket_bytes(id, bytes, turns_.now(), turns_.effects());
-    } else if (!connection->http->closing) {
-      connection->http->reader.append({bytes.data(), bytes.size()});
-      read_requests(id);
-    }
-    turns_.settle();
-    turns_.schedule_end();
+    if (!connection->tls || (connection->http && connection->http->closing))
+      on_bytes(id, bytes);
+    else if (!on_wire_bytes(id, {bytes.data(), bytes.size()}))
+      return;
     if (bytes.size() < buffer_->size()) break;
   }
   Connection* connection = find(id);
   if (!connection) return;
-  const bool waits = connection->http && connection->http->awaiting_answer;
-  // respond() goes on reading a connection that is left alone here.
-  if (waits && connection->http->reader.buffered() > HttpState::kReadAheadMax) return;
-  wait_readable(*connection);
+  HttpState* http = connection->http.get();
+  const bool waits = http && !http->closing && (http->awaiting_answer || http->unsent());
+  if (waits && http->reader.buffered() > HttpState::kReadAheadMax)
+    http->left_alone = true;
+  else
+    wait_readable(*connection);
+}
+
+void Connections::on_bytes(socketio::ConnectionId id, std::span<char> bytes) {
+  Connection* connection = find(id);
+  if (connection->websocket) {
+    transports_.on_websocket_bytes(id, bytes, turns_.now(), turns_.effects());
+  } else if (!connection->http->closing) {
+    connection->http->reader.append({bytes.data(), bytes.size()});
+    read_requests(id);
+  }
+  turns_.settle();
+  turns_.schedule_end();
 }
 
 void Connections::on_closed_by_peer(Connection& connection) {
@@ -144,12 +187,12 @@ void Connections::read_requests(socketio::ConnectionId id) {
     Connection* connection = find(id);
     if (!connection || !connection->http) return;
     HttpState& http = *connection->http;
-    if (http.awaiting_answer || http.closing) return;
+    if (http.awaiting_answer || http.closing || http.unsent()) return;
     const HttpReader::Step step = http.reader.next();
     if (std::holds_alternative<HttpReader::NeedMore>(step)) {
       // However slowly the bytes come, the time for a request counts from its first one.
       if (http.reader.inside_request() && !std::exchange(http.inside_request, true))
-        http.deadline = turns_.now().instant + options_.request_timeout;
+        http.deadline = turns_.now().instant + options_.head_timeout;
       return;
     }
     if (const auto* fault = std::get_if<HttpReader::Fault>(&step))
@@ -167,12 +210,14 @@ bool Connections::on_head(Connection& connection) {
   HttpState& http = *connection.http;
   const HttpRequest& head = http.reader.head();
   http.inside_request = true;
-  http.deadline = turns_.now().instant + options_.request_timeout;
+  http.head_known = true;
+  http.deadline = turns_.now().instant + transfer_time(http.reader.body_bytes_expected());
   http.for_socketio = transports_.serves(head.path());
   http.keep_alive = http.reader.keep_alive();
   http.head_only = head.method == "HEAD";
   http.origin = std::string(head.fields.value_or("Origin", ""));
   http.host = std::string(head.fields.value_or("Host", ""));
+  if (!check_sender(connection)) return false;
   if (http.for_socketio) {
     const auto owner = engineio::Server::owner_of(head);
     if (owner && *owner != options_.worker && *owner < options_.workers) {
@@ -200,7 +245,7 @@ void Connections::on_complete(Connection& connection) {
   const bool upgrades = http.reader.upgrades_to_websocket();
   const bool for_socketio = http.for_socketio;
   HttpRequest request = http.reader.take_request();
-  request.remote_address = http.remote_address;
+  request.remote_address = http.client_address;
   request.secure = http.secure;
   http.awaiting_answer = true;
   http.deadline = kNever;
@@ -215,9 +260,33 @@ void Connections::on_complete(Connection& connection) {
   }
 }
 
+bool Connections::check_sender(Connection& connection) {
+  HttpState& http = *connection.http;
+  http.client_address = http.remote_address;
+  http.secure = connection.tls != nullptr;
+  if (!options_.trusted_proxies.empty()) {
+    if (const auto peer = IpAddress::parse(http.remote_address)) {
+      const RequestSender sender = options_.trusted_proxies.sender_of(http.reader.head().fields, {*peer, http.secure});
+      http.client_address = sender.address.text();
+      http.secure = sender.secure;
+    }
+  }
+  if (std::exchange(http.rate_counted, false) || !options_.limits) return true;
+  const auto refusal = options_.limits->refuse_request(http.client_address, turns_.now().instant);
+  if (!refusal) return true;
+  answer_and_close(connection, refusal->status, refusal->message);
+  return false;
+}
+
 void Connections::refuse(Connection& connection, int status, const std::string& what) {
+  count(options_.limit_counters, limit_of(status));
+  answer_and_close(connection, status, what);
+}
+
+void Connections::answer_and_close(Connection& connection, int status, const std::string& what) {
   HttpState& http = *connection.http;
   HttpResponse response{.status = status, .fields = {}, .body = {}, .close = true};
+  if (status == 429 || status == 503) response.fields.add("Retry-After", std::string(kRetryAfterSeconds));
   if (http.for_socketio) {
     transports_.on_request_abandoned(connection.id);
   } else {
@@ -225,7 +294,6 @@ void Connections::refuse(Connection& connection, int status, const std::string& 
     response.body = "{\"statusCode\":" + std::to_string(status) + ",\"message\":" + json_string(what) +
                     ",\"error\":" + json_string(reason_phrase(status)) + "}";
   }
-  count(options_.limit_counters, limit_of(status));
   logger_.debug("request refused", {{"remote", http.remote_address}, {"status", status}, {"reason", what}});
   http.awaiting_answer = true;
   respond(connection, std::move(response));
@@ -241,20 +309,46 @@ void Connections::apply(engineio::IoEffect& effect) {
   } else if (const auto* ready = std::get_if<engineio::WriteReady>(&effect)) {
     if (Connection* connection = find(ready->connection)) flush(*connection);
   } else if (const auto* close = std::get_if<engineio::CloseConnection>(&effect)) {
-    table_.erase(close->connection);
+    if (Connection* connection = find(close->connection)) {
+      say_goodbye(*connection);
+      table_.erase(close->connection);
+    }
   }
 }
 
 void Connections::close_overdue() {
   table_.for_each_http([&](Connection& connection) {
-    if (connection.http->deadline <= turns_.now().instant) drop(connection);
+    if (connection.http->deadline <= turns_.now().instant) on_overdue(connection);
   });
+}
+
+void Connections::on_overdue(Connection& connection) {
+  HttpState& http = *connection.http;
+  if (http.unsent()) {
+    count(options_.limit_counters, Limit::slow_reader);
+    return drop(connection);
+  }
+  if (connection.tls && !connection.tls->established()) {
+    count(options_.limit_counters, Limit::tls_handshake);
+    return drop(connection);
+  }
+  if (http.closing) return drop(connection);  // it has had its answer, and does not close
+  if (http.inside_request) {
+    count(options_.limit_counters, http.head_known ? Limit::slow_body : Limit::request_time);
+    return answer_and_close(connection, 408, "The request did not come in time");
+  }
+  count(options_.limit_counters, http.answered ? Limit::idle_connection : Limit::request_time);
+  drop(connection);
+}
+
+Duration Connections::transfer_time(std::size_t bytes) const {
+  return options_.transfer_timeout + std::chrono::seconds(bytes / options_.bytes_per_second_min);
 }
 
 bool Connections::quiet() {
   bool quiet = true;
   table_.for_each_http([&](const Connection& connection) {
-    if (connection.http->awaiting_answer || connection.http->out_at < connection.http->out.size()) quiet = false;
+    if (connection.http->awaiting_answer || connection.http->unsent()) quiet = false;
   });
   return quiet;
 }

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
+#include <sys/uio.h>
+
 #include <array>
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
@@ -12,7 +15,10 @@
 #include "base/logger.hpp"
 #include "protocol/socketio/service.hpp"
 #include "serving/connection.hpp"
+#include "serving/connection_limits.hpp"
 #include "serving/http_reader.hpp"
+#include "serving/tls_server.hpp"
+#include "serving/trusted_proxies.hpp"
 #include "serving/turns.hpp"
 
 namespace famemely::serving {
@@ -21,9 +27,15 @@ struct ConnectionOptions {
   std::size_t worker = 0;
   std::size_t workers = 1;
   HttpLimits http{};
-  /// A request must be complete, or begin, within this time.
-  std::chrono::milliseconds request_timeout{30'000};
+  /// A connection's first request must begin, and the head of any be complete, within this time.
+  std::chrono::milliseconds head_timeout{15'000};
+  /// A body must come, and a response be taken, within this time and what its bytes take at the lowest speed.
+  std::chrono::milliseconds transfer_timeout{30'000};
+  std::size_t bytes_per_second_min = 16'384;
   std::chrono::milliseconds idle_timeout{75'000};
+  TrustedProxies trusted_proxies{};
+  ConnectionLimits* limits = nullptr;
+  TlsServer* tls = nullptr;  // none: plain HTTP is served
   LimitCounters* limit_counters = nullptr;
 };
 
@@ -54,19 +66,27 @@ class Connections {
   [[nodiscard]] bool quiet();
 
  private:
-  Connection* add(int descriptor, std::string remote_address);
+  Connection* add(int descriptor, std::string remote_address, engineio::Admission::Place place);
+  /// Tells a newcomer that there is no place, as long as there are few to be told.
+  void turn_away(int descriptor, std::string remote_address, const engineio::Admission::Refusal& refusal);
   Connection* find(socketio::ConnectionId id) { return table_.find(id); }
   void move_to(std::size_t worker, Connection& connection);
   void drop(Connection& connection);
 
   void wait_readable(Connection& connection);
   void on_readable(socketio::ConnectionId id);
+  void on_bytes(socketio::ConnectionId id, std::span<char> bytes);
   void on_closed_by_peer(Connection& connection);
   void read_requests(socketio::ConnectionId id);
   /// False if the connection has left or is being closed.
   bool on_head(Connection& connection);
   void on_complete(Connection& connection);
   void refuse(Connection& connection, int status, const std::string& what);
+  void answer_and_close(Connection& connection, int status, const std::string& what);
+  /// From whom the request is, and whether so many may come.
+  [[nodiscard]] bool check_sender(Connection& connection);
+  void on_overdue(Connection& connection);
+  [[nodiscard]] Duration transfer_time(std::size_t bytes) const;
 
   void respond(Connection& connection, HttpResponse response);
   void accept_upgrade(Connection& connection, HttpResponse response);
@@ -74,8 +94,22 @@ class Connections {
   /// False if the connection is gone or can't take more now.
   bool flush_text(Connection& connection);
   bool flush_frames(Connection& connection);
+  ssize_t write_pieces(Connection& connection, const iovec* pieces, std::size_t count);
   bool send_failed(Connection& connection, int fault);
   void finish_response(Connection& connection);
+  /// Says that nothing more is sent, and reads on for a moment, so that the last words are not lost.
+  void end_in_peace(Connection& connection);
+
+  // TLS (connections_tls.cpp)
+  /// False if the connection is gone.
+  bool on_wire_bytes(socketio::ConnectionId id, std::string_view wire);
+  /// False if the connection is gone or can't take more now.
+  bool flush_wire(Connection& connection);
+  ssize_t write_through_tls(Connection& connection, const iovec* pieces, std::size_t count);
+  void say_goodbye(Connection& connection);
+
+  /// Goes on to the next request, once the answers to those before are written.
+  void go_on_reading(Connection& connection);
 
   ConnectionOptions options_;
   boost::asio::io_context& context_;
@@ -84,9 +118,11 @@ class Connections {
   Turns& turns_;
   Logger& logger_;
   std::vector<Connections*> peers_;
+  Allowance turned_away_;
   ConnectionTable table_;
   bool leaving_ = false;
   std::unique_ptr<std::array<char, 65'536>> buffer_;
+  std::string clear_;  // scratch of `on_wire_bytes`
 };
 
 }  // namespace famemely::serving

@@ -24,21 +24,28 @@ void Connections::respond(Connection& connection, HttpResponse response) {
   http.keep_alive = keep_alive;
   http.awaiting_answer = false;
   http.inside_request = false;
+  http.head_known = false;
+  http.answered = true;
   if (!keep_alive) http.closing = true;
   const socketio::ConnectionId id = connection.id;
-  const bool left_alone = http.reader.buffered() > HttpState::kReadAheadMax;
-  http.deadline = turns_.now().instant + (keep_alive ? options_.idle_timeout : kLingerTime);
+  http.deadline = turns_.now().instant + transfer_time(http.out.size());
   flush(connection);
-  if (!keep_alive) return;
-  if (Connection* same = find(id); same && left_alone) wait_readable(*same);
+  if (Connection* same = find(id)) go_on_reading(*same);
+}
+
+void Connections::go_on_reading(Connection& connection) {
+  if (!connection.http) return;
+  HttpState& http = *connection.http;
+  if (http.awaiting_answer || http.closing || http.unsent()) return;
+  if (std::exchange(http.left_alone, false)) wait_readable(connection);
   // The next request may be here already (RFC 9112 section 9.3.2); read it from the loop, not from within this one.
-  if (Connection* same = find(id); same && same->http->reader.buffered() > 0)
-    boost::asio::post(context_, [this, id] {
-      turns_.begin();
-      read_requests(id);
-      turns_.settle();
-      turns_.schedule_end();
-    });
+  if (http.reader.buffered() == 0) return;
+  boost::asio::post(context_, [this, id = connection.id] {
+    turns_.begin();
+    read_requests(id);
+    turns_.settle();
+    turns_.schedule_end();
+  });
 }
 
 void Connections::accept_upgrade(Connection& connection, HttpResponse response) {
@@ -55,17 +62,20 @@ void Connections::accept_upgrade(Connection& connection, HttpResponse response) 
 
 void Connections::flush(Connection& connection) {
   if (connection.write_blocked) return;
+  if (connection.tls && !flush_wire(connection)) return;
   if (connection.http && !flush_text(connection)) return;
   if (connection.websocket) flush_frames(connection);
 }
 
 bool Connections::flush_text(Connection& connection) {
   HttpState& http = *connection.http;
-  while (http.out_at < http.out.size()) {
-    const ssize_t sent = ::send(connection.socket.native_handle(), http.out.data() + http.out_at,
-                                http.out.size() - http.out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const bool wrote = !http.out.empty();
+  while (http.unsent()) {
+    const iovec rest{http.out.data() + http.out_at, http.out.size() - http.out_at};
+    const ssize_t sent = write_pieces(connection, &rest, 1);
     if (sent < 0) return send_failed(connection, errno);
     http.out_at += static_cast<std::size_t>(sent);
+    if (connection.tls && !flush_wire(connection)) return false;
   }
   http.out.clear();
   http.out_at = 0;
@@ -73,6 +83,8 @@ bool Connections::flush_text(Connection& connection) {
     connection.http.reset();
     return true;
   }
+  if (!wrote || http.awaiting_answer || http.inside_request) return true;
+  http.deadline = turns_.now().instant + (http.closing ? Duration(kLingerTime) : Duration(options_.idle_timeout));
   if (http.closing) finish_response(connection);
   return true;
 }
@@ -86,18 +98,28 @@ bool Connections::flush_frames(Connection& connection) {
     if (count == 0) return true;
     for (std::size_t i = 0; i < count; ++i)
       vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};  // sendmsg does not write there
-    msghdr message{};
-    message.msg_iov = vectors;
-    message.msg_iovlen = count;
-    const ssize_t sent = ::sendmsg(connection.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = write_pieces(connection, vectors, count);
     if (sent < 0) return send_failed(connection, errno);
-    if (!transports_.wrote(id, static_cast<std::size_t>(sent), turns_.now(), turns_.effects())) return true;
+    const bool more = transports_.wrote(id, static_cast<std::size_t>(sent), turns_.now(), turns_.effects());
+    if (connection.tls && !flush_wire(connection)) return false;
+    if (!more) return true;
   }
+}
+
+ssize_t Connections::write_pieces(Connection& connection, const iovec* pieces, std::size_t count) {
+  if (connection.tls) return write_through_tls(connection, pieces, count);
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces);  // sendmsg does not write there
+  message.msg_iovlen = count;
+  return ::sendmsg(connection.socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 bool Connections::send_failed(Connection& connection, int fault) {
   if (fault == EINTR) fault = EAGAIN;  // as good as blocked: the wait returns at once
   if (fault == EAGAIN || fault == EWOULDBLOCK) {
+    if (connection.write_blocked) return false;
+    if (connection.tls && !connection.tls->established() && connection.tls->outgoing().empty())
+      return false;  // the end of the handshake goes on with it
     connection.write_blocked = true;
     connection.socket.async_wait(Connection::Socket::wait_write,
                                  [this, id = connection.id](const boost::system::error_code& error) {
@@ -106,6 +128,7 @@ bool Connections::send_failed(Connection& connection, int fault) {
                                    turns_.begin();
                                    same->write_blocked = false;
                                    flush(*same);
+                                   if (Connection* still = find(id)) go_on_reading(*still);
                                    turns_.settle();
                                    turns_.schedule_end();
                                  });
@@ -116,8 +139,16 @@ bool Connections::send_failed(Connection& connection, int fault) {
 }
 
 void Connections::finish_response(Connection& connection) {
+  say_goodbye(connection);
+  end_in_peace(connection);
+}
+
+void Connections::end_in_peace(Connection& connection) {
   // Closing with unread bytes would reset the connection and take the response with it: say that we are done, and let
   // the peer, or the deadline, end it.
+  if (!connection.http) return drop(connection);
+  connection.http->closing = true;
+  connection.http->deadline = turns_.now().instant + kLingerTime;
   boost::system::error_code ignored;
   connection.socket.shutdown(boost::asio::socket_base::shutdown_send, ignored);
 }

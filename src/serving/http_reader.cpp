@@ -81,6 +81,12 @@ void HttpReader::fill_head() {
   expects_continue_ = equals_ignoring_case(request_.fields.value_or("Expect", ""), "100-continue") && !is_too_large();
 }
 
+std::size_t HttpReader::body_bytes_expected() const {
+  return static_cast<std::size_t>(std::min<std::uint64_t>(
+      parser_->content_length_remaining().value_or(parser_->chunked() ? limits_.body_bytes_max : 0),
+      limits_.body_bytes_max));
+}
+
 HttpRequest HttpReader::take_request() {
   parser_.reset();
   head_told_ = false;

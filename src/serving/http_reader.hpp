@@ -47,6 +47,8 @@ class HttpReader {
   /// True if the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
   [[nodiscard]] bool expects_continue() const { return expects_continue_; }
   [[nodiscard]] bool upgrades_to_websocket() const { return upgrades_; }
+  /// Of the body whose head is here: its length, or what it may be at most.
+  [[nodiscard]] std::size_t body_bytes_expected() const;
   [[nodiscard]] HttpRequest take_request();
 
   /// All bytes since the head's first one, or since the last complete request: for another worker's reader, or for the

@@ -411,6 +411,7 @@ const reasons = {
   404: /^Not Found$/,
   413: /^(Payload|Content) Too Large$/,
   415: /^Unsupported Media Type$/,
+  429: /^Too Many Requests$/,
   502: /^Bad Gateway$/,
   503: /^Service Unavailable$/,
   504: /^Gateway Timeout$/,

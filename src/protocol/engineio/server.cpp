@@ -8,6 +8,8 @@ namespace famemely::engineio {
 namespace {
 
 constexpr Duration kTimerLatenessMax = std::chrono::milliseconds(10);
+/// Sessions end when their clients like.
+constexpr std::string_view kRetryAfterSeconds = "5";
 constexpr std::uint32_t kQueueBytesMax = 0xF0000000;  // so that the count of an outbox can't wrap round
 
 Frame make_close_frame(std::uint16_t code, std::string_view reason) {
@@ -42,7 +44,23 @@ std::optional<std::uint8_t> Server::owner_of(const HttpRequest& request) {
   return sid->owner();
 }
 
-std::uint32_t Server::open(const HttpRequest& request, Now now) {
+std::optional<Admission::Place> Server::admit(ConnectionId connection, const HttpRequest& request, Now now,
+                                              IoEffects& io) {
+  if (!options_.admission) return Admission::Place();
+  auto place = options_.admission->admit(request.remote_address, now.instant);
+  if (place) return *std::move(place);
+  HttpResponse response{.status = place.error().status, .fields = {}, .body = {}};
+  response.fields.add("Content-Type", "application/json");
+  response.fields.add("Cache-Control", "no-store");
+  response.fields.add("Retry-After", std::string(kRetryAfterSeconds));
+  response.body = "{\"statusCode\":" + std::to_string(response.status) +
+                  ",\"message\":" + json_string(place.error().message) +
+                  ",\"error\":" + json_string(reason_phrase(response.status)) + "}";
+  io.push_back(Respond{connection, std::move(response)});
+  return std::nullopt;
+}
+
+std::uint32_t Server::open(const HttpRequest& request, Admission::Place place, Now now) {
   std::uint32_t slot;
   if (free_slots_.empty()) {
     slot = static_cast<std::uint32_t>(sessions_.size());
@@ -57,6 +75,7 @@ std::uint32_t Server::open(const HttpRequest& request, Now now) {
   } while (by_sid_.find(session.sid.hash()));
   by_sid_.put(session.sid.hash(), slot);
   session.phase = SessionPhase::open;
+  session.place = std::move(place);
   ++open_count_;
   heartbeats_.set(slot, now.instant + options_.ping_interval);
   events_.push_back(SessionOpened{id_of(slot),

@@ -17,6 +17,7 @@
 #include "base/http_message.hpp"
 #include "base/instant.hpp"
 #include "base/random_source.hpp"
+#include "protocol/engineio/admission.hpp"
 #include "protocol/engineio/deflated_frames.hpp"
 #include "protocol/engineio/effects.hpp"
 #include "protocol/engineio/frame.hpp"
@@ -44,6 +45,8 @@ struct Options {
   /// WebSockets may agree on permessage-deflate, which messages of this size and above use; nothing: they may not.
   std::optional<std::uint32_t> websocket_compression_bytes_min{};
   std::uint8_t owner = 0;
+  /// Asked before a session is opened; none: as many may be as come.
+  Admission* admission = nullptr;
 };
 
 /// A session, checked by its generation: a slot is used again.
@@ -205,7 +208,10 @@ class Server {
   [[nodiscard]] const Outbox* outbox_of(ConnectionId connection) const;
 
   // server.cpp: sessions
-  std::uint32_t open(const HttpRequest& request, Now now);
+  /// Nothing: there is no place, and the request has been answered.
+  [[nodiscard]] std::optional<Admission::Place> admit(ConnectionId connection, const HttpRequest& request, Now now,
+                                                      IoEffects& io);
+  std::uint32_t open(const HttpRequest& request, Admission::Place place, Now now);
   [[nodiscard]] std::string open_packet(std::uint32_t slot) const;
   std::optional<Event> on_packet(std::uint32_t slot, const Packet& packet, Now now);
   void on_heartbeat_due(std::uint32_t slot, Instant deadline, Now now);

@@ -158,7 +158,9 @@ void Server::on_request(ConnectionId connection, const HttpRequest& request, Now
 }
 
 void Server::handshake(ConnectionId connection, const HttpRequest& request, Now now, IoEffects& io) {
-  const std::uint32_t slot = open(request, now);
+  auto place = admit(connection, request, now, io);
+  if (!place) return;
+  const std::uint32_t slot = open(request, *std::move(place), now);
   sessions_[slot].polling = std::make_unique<PollingState>();
   io.push_back(Respond{connection, payload_response(open_packet(slot), takes_gzip(request))});
 }

@@ -29,6 +29,9 @@ void Server::on_upgrade(ConnectionId connection, const HttpRequest& request, Now
     io.push_back(Respond{connection, error_response(*error)});
     return;
   }
+  const auto slot = find_session(request);
+  std::optional<Admission::Place> place;
+  if (!slot && !(place = admit(connection, request, now, io))) return;
   HttpResponse response = websocket::accept_upgrade(request);
   std::uint8_t deflate_bits = 0;
   if (options_.websocket_compression_bytes_min)
@@ -38,9 +41,8 @@ void Server::on_upgrade(ConnectionId connection, const HttpRequest& request, Now
     }
   io.push_back(AcceptUpgrade{connection, std::move(response)});
   websocket::Decoder decoder(websocket::Role::server, options_.message_bytes_max);
-  const auto slot = find_session(request);
   if (!slot) {
-    const std::uint32_t opened = open(request, now);
+    const std::uint32_t opened = open(request, *std::move(place), now);
     sessions_[opened].websocket = connection;
     sessions_[opened].decoder = std::move(decoder);
     sessions_[opened].deflate_bits = deflate_bits & 0xF;

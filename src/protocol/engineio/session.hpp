@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 
+#include "protocol/engineio/admission.hpp"
 #include "protocol/engineio/effects.hpp"
 #include "protocol/engineio/outbox.hpp"
 #include "protocol/engineio/sid.hpp"
@@ -57,6 +58,7 @@ struct Session {
   std::unique_ptr<PollingState> polling;   // while that is the transport
   ConnectionId websocket = kNoConnection;  // while that is
   websocket::Decoder decoder{websocket::Role::server, 0};
+  Admission::Place place;
 };
 
 }  // namespace famemely::engineio

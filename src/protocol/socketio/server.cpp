@@ -33,7 +33,8 @@ engineio::Options engine_options(const Options& options) {
           .websocket = options.websocket,
           .http_compression_bytes_min = options.http_compression_bytes_min,
           .websocket_compression_bytes_min = options.websocket_compression_bytes_min,
-          .owner = options.owner};
+          .owner = options.owner,
+          .admission = options.admission};
 }
 
 DisconnectReason reason_of(engineio::CloseReason reason) {
@@ -127,6 +128,7 @@ Server::Server(const Options& options, RandomSource& random)
       connect_timeout_(options.connect_timeout),
       message_bytes_max_(options.message_bytes_max),
       owner_(options.owner),
+      limit_counters_(options.limit_counters),
       engine_(engine_options(options), random),
       connect_timeouts_(engineio::TimerWheel::tick_for(options.connect_timeout)) {}
 
@@ -298,6 +300,7 @@ void Server::on_drained(engineio::SessionId session, Effects& effects) {
 void Server::on_connect_timeout(std::uint32_t slot, Now now, Effects& effects) {
   for (std::uint32_t socket = clients_[slot].first_socket; socket != kNone; socket = sockets_[socket].next)
     if (sockets_[socket].state == SocketState::joined) return;
+  count(limit_counters_, Limit::no_connect);
   close_session(engine_.session_at(slot), DisconnectReason::forced_close, now, effects);
 }
 
@@ -305,6 +308,7 @@ void Server::close_session(engineio::SessionId session, DisconnectReason reason,
                            std::uint16_t close_code) {
   drop_sockets(session.slot, reason, effects);
   const bool slow = reason == DisconnectReason::slow_consumer;
+  if (slow) count(limit_counters_, Limit::slow_consumer);
   engine_.close(session, engineio::CloseReason::forced_close, now,
                 slow ? engineio::Queue::drop : engineio::Queue::flush, close_code, slow ? to_string(reason) : "");
 }

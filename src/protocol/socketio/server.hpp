@@ -14,6 +14,7 @@
 
 #include "base/http_message.hpp"
 #include "base/instant.hpp"
+#include "base/limit_counters.hpp"
 #include "base/random_source.hpp"
 #include "base/shared_bytes.hpp"
 #include "protocol/engineio/server.hpp"
@@ -50,6 +51,10 @@ struct Options {
   bool dynamic_namespaces = false;
   /// The index of the worker that this machine serves; sids carry it.
   std::uint8_t owner = 0;
+  /// Asked before a connection is opened; none: as many may be as come.
+  engineio::Admission* admission = nullptr;
+  /// Where clients are counted that are closed for what they do, or do not.
+  LimitCounters* limit_counters = nullptr;
 };
 
 /// How a client is let into a namespace.
@@ -227,6 +232,7 @@ class Server final : public Transports {
   std::chrono::milliseconds connect_timeout_;
   std::size_t message_bytes_max_;
   std::uint8_t owner_;
+  LimitCounters* limit_counters_;
   engineio::Server engine_;
   std::deque<Client> clients_;
   std::deque<Socket> sockets_;
