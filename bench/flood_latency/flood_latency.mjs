@@ -1,0 +1,106 @@
+// What a flood of bad handshakes does to the messages of those who are in: README.md.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+
+const { values: options } = parseArgs({
+  options: {
+    gateway: { type: 'string', default: process.env.FAMEMELY_MQTT ?? 'build/release/famemely-mqtt' },
+    clients: { type: 'string', default: 'build/release/bench/flood_latency/flood_latency_clients' },
+    rounds: { type: 'string', default: '7' },
+    seconds: { type: 'string', default: '10' },
+    sockets: { type: 'string', default: '500' },
+    rate: { type: 'string', default: '2000' },
+    'gateway-core': { type: 'string', default: '0' },
+    'other-core': { type: 'string', default: '1' },
+  },
+});
+
+const secret = 'the-bench-signs-its-tokens-with-this-secret';
+const base64url = (text) => Buffer.from(text).toString('base64url');
+function token() {
+  const body = { sub: 'bench', aud: 'authenticated', role: 'authenticated', exp: Math.floor(Date.now() / 1000) + 36_000 };
+  const signed = `${base64url('{"alg":"HS256","typ":"JWT"}')}.${base64url(JSON.stringify(body))}`;
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
+
+const freePort = () =>
+  new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+const directory = mkdtempSync(path.join(tmpdir(), 'flood-latency-'));
+const children = [];
+const pinned = (core, command, args, more) => {
+  const child = spawn('taskset', ['-c', core, command, ...args], { stdio: ['ignore', 'ignore', 'pipe'], ...more });
+  children.push(child);
+  return child;
+};
+process.on('exit', () => {
+  children.forEach((child) => child.kill('SIGKILL'));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const brokerPort = await freePort();
+const brokerFile = path.join(directory, 'mosquitto.conf');
+writeFileSync(brokerFile, `listener ${brokerPort} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_type error\n`);
+pinned(options['other-core'], '/usr/sbin/mosquitto', ['-c', brokerFile]);
+await new Promise((resolve) => setTimeout(resolve, 500));
+
+const gateway = pinned(options['gateway-core'], path.resolve(options.gateway), [], {
+  cwd: directory,
+  env: {
+    PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', WORKERS: '1', MQTT_HOST: '127.0.0.1', MQTT_PORT: String(brokerPort),
+    SUPABASE_JWT_SECRET: secret, FAMEMELY_DATABASE_URL: 'sqlite::memory:', LOG_FORMAT: 'json', LOG_LEVEL: 'info',
+  },
+});
+const port = await new Promise((resolve) => {
+  createInterface({ input: gateway.stderr }).on('line', (line) => {
+    if (line.includes('"listening"')) resolve(JSON.parse(line).port);
+  });
+});
+await new Promise((resolve) => setTimeout(resolve, 1_000));
+
+function run(rate) {
+  const text = execFileSync(
+    'taskset',
+    ['-c', options['other-core'], path.resolve(options.clients), String(port), token(), options.sockets, options.seconds, String(rate)],
+    { encoding: 'utf8' },
+  );
+  const result = JSON.parse(text);
+  console.log(JSON.stringify(result));
+  return result;
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+run(0); // the first is thrown away
+const pairs = [];
+for (let round = 0; round < Number(options.rounds); ++round) {
+  // Whoever comes first alternates, so that a drift of the machine favours nobody.
+  const order = round % 2 ? ['flood', 'quiet'] : ['quiet', 'flood'];
+  const pair = {};
+  for (const name of order) pair[name] = run(name === 'flood' ? Number(options.rate) : 0);
+  pairs.push(pair);
+}
+const ratios = pairs.map(({ quiet, flood }) => flood.p99_us / quiet.p99_us);
+const p99 = (name) => pairs.map((pair) => pair[name].p99_us);
+const summary = {
+  quiet_p99_us: { median: median(p99('quiet')), min: Math.min(...p99('quiet')), max: Math.max(...p99('quiet')) },
+  flood_p99_us: { median: median(p99('flood')), min: Math.min(...p99('flood')), max: Math.max(...p99('flood')) },
+  ratio: { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) },
+  handshakes_per_second: median(pairs.map(({ flood }) => flood.handshakes_per_second)),
+  answered: pairs.reduce((sum, { flood }) => sum + flood.answered, 0),
+  left_out: pairs.reduce((sum, { flood }) => sum + flood.left_out, 0),
+};
+console.log(JSON.stringify(summary));
+assert.ok(gateway.exitCode === null, 'the gateway lives');
+process.exit(summary.ratio.median <= 2 ? 0 : 1);
