@@ -39,8 +39,8 @@ void encode(std::string& out, std::string_view bytes, std::string_view alphabet,
 
 std::optional<std::string> decode(std::string_view text, const std::array<std::int8_t, 256>& table) {
   if (text.size() % 4 == 1) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() / 4 * 3 + 2);
+  std::string out(text.size() * 3 / 4, '\0');
+  std::size_t size = 0;
   std::uint32_t group = 0;
   int bits = 0;
   for (char letter : text) {
@@ -50,7 +50,7 @@ std::optional<std::string> decode(std::string_view text, const std::array<std::i
     bits += 6;
     if (bits >= 8) {
       bits -= 8;
-      out.push_back(static_cast<char>(static_cast<std::uint8_t>(group >> bits)));
+      out[size++] = static_cast<char>(static_cast<std::uint8_t>(group >> bits));
       group &= (1U << bits) - 1;
     }
   }

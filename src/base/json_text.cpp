@@ -414,8 +414,19 @@ std::vector<std::pair<std::string, JsonView>> JsonView::members() const {
 
 std::optional<JsonView> JsonView::find(std::string_view key) const {
   std::optional<JsonView> found;
-  for (auto& [name, value] : members())
-    if (name == key) found = value;
+  if (kind() != JsonKind::object) return found;
+  std::size_t at = skip_space(raw_, 1);
+  while (raw_[at] != '}') {
+    const std::size_t key_end = skip_string(raw_, at);
+    const std::string_view quoted = raw_.substr(at, key_end - at);
+    const std::string_view plain = quoted.substr(1, quoted.size() - 2);
+    const bool same = plain.find('\\') == plain.npos ? plain == key : decoded(quoted).text == key;
+    at = skip_space(raw_, skip_space(raw_, key_end) + 1);  // past the colon
+    const std::size_t end = skip_value(raw_, at);
+    if (same) found = JsonView(raw_.substr(at, end - at));
+    at = skip_space(raw_, end);
+    if (raw_[at] == ',') at = skip_space(raw_, at + 1);
+  }
   return found;
 }
 

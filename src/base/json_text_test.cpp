@@ -54,6 +54,17 @@ TEST(JsonView, ReadsScalars) {
   EXPECT_EQ(elements[7].as_string(), "\xF0\x9F\x98\x80\xC3\xA9\xEF\xBF\xBDx");
 }
 
+TEST(JsonView, FindsNamesThatAreWrittenWithEscapes) {
+  const std::string text = R"({"\u0061":1,"b\nc":2,"d":{"e":3}})";
+  const auto view = JsonView::parse(text);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->find("a")->raw(), "1");
+  EXPECT_EQ(view->find("b\nc")->raw(), "2");
+  EXPECT_FALSE(view->find("b\\nc")) << "as it is written, but not as it is meant";
+  EXPECT_FALSE(view->find("\\u0061"));
+  EXPECT_FALSE(view->find("e")) << "of the object within";
+}
+
 TEST(JsonView, TheLastOfEqualNamesWins) { EXPECT_EQ(JsonView::parse(R"({"a":1,"a":2})")->find("a")->raw(), "2"); }
 
 TEST(JsonView, WalksNestedValues) {
