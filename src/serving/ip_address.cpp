@@ -62,6 +62,8 @@ Result<AddressRange, std::string> AddressRange::parse(std::string_view text) {
 }
 
 bool AddressRange::contains(const IpAddress& address) const {
+  // All of IPv6 is not all of IPv4 as well, though the one can write the other.
+  if (address.is_v4() && bits_ < kMappedBits) return false;
   const unsigned whole = bits_ / 8;
   if (!std::equal(address_.bytes().begin(), address_.bytes().begin() + whole, address.bytes().begin())) return false;
   const unsigned rest = bits_ % 8;

@@ -42,6 +42,8 @@ TEST(AddressRange, HoldsWhatSharesItsBits) {
 TEST(AddressRange, NothingOfOneKindIsInARangeOfTheOther) {
   EXPECT_TRUE(contains("0.0.0.0/0", "1.2.3.4"));
   EXPECT_FALSE(contains("0.0.0.0/0", "2001:db8::1"));
+  EXPECT_FALSE(contains("::/0", "192.0.2.1"));
+  EXPECT_TRUE(contains("::/0", "2001:db8::1"));
   EXPECT_TRUE(contains("10.0.0.0/8", "::ffff:10.1.2.3"));
 }
 
