@@ -114,9 +114,9 @@ class MqttServiceState::Connection {
         service_.worker_.on_link_event(event, now, new_calls_);
     }
     events.swap(kept);
+    tell();  // first: a handler that is called finds its message counted
     service_.calls_->push(new_calls_);
     if (!service_.worker_.commands().empty()) asio::post(context_, [this] { push_commands(); });
-    tell();
     give_answers();
     if (service_.worker_.status().is_connected)
       for (auto& [id, waiting] : std::exchange(waiting_, {})) waiting.done(std::nullopt);

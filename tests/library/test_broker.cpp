@@ -95,8 +95,13 @@ void TestBroker::start() {
 
 void TestBroker::stop() {
   if (process_ == 0) return;
-  ::kill(process_, SIGTERM);
-  ::waitpid(process_, nullptr, 0);
+  // Again and again: a mosquitto that has only just begun to listen forgets the signal.
+  const auto ended = [this] {
+    ::kill(process_, SIGTERM);
+    return eventually([this] { return ::waitpid(process_, nullptr, WNOHANG) != 0; }, std::chrono::milliseconds(500));
+  };
+  while (!ended()) {
+  }
   process_ = 0;
 }
 
