@@ -74,21 +74,14 @@ JwksSource::JwksSource(boost::asio::io_context& loop, JwksLocation location, std
 JwksSource::~JwksSource() = default;
 
 void JwksSource::start() {
-  schedule_.on_begin(serving::read_clocks().instant);
-  if (location_.url) {
-    boost::asio::io_context first_loop(1);
-    HttpGet first(first_loop, *tls_);
-    first.get(*location_.url, kFirstTimeout,
-              [this](Result<HttpGet::Answer, std::string> answer) { on_answer(std::move(answer)); });
-    first_loop.run();
-  } else {
-    watch_.emplace(loop_, location_.file, [this] { reload(); });
-    auto text = read_small_file(location_.file, HttpGet::kBodyBytesMax);
-    if (text)
-      on_answer(HttpGet::Answer{*std::move(text)});
-    else
-      on_answer(failure(text.error()));
-  }
+  if (!location_.url) watch_.emplace(loop_, location_.file, [this] { reload(); });
+  fetch();
+  const Instant deadline = serving::read_clocks().instant + kFirstWait;
+  while (state_.fetches + state_.failures == 0 && serving::read_clocks().instant < deadline)
+    loop_.run_one_until(deadline);
+  if (loop_.stopped()) loop_.restart();
+  if (state_.fetches + state_.failures == 0)
+    logger_.warn("jwks not here yet, starting without it", {{"from", location_.shown()}});
 }
 
 void JwksSource::reload() {

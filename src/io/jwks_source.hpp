@@ -41,15 +41,15 @@ struct JwksLocation {
 class JwksSource {
  public:
   static constexpr std::chrono::seconds kTimeout{10};
-  /// How long the start of the server may wait for the first set.
-  static constexpr std::chrono::seconds kFirstTimeout{5};
+  /// How long the start of the server waits for the first set.
+  static constexpr std::chrono::seconds kFirstWait{5};
 
   JwksSource(boost::asio::io_context& loop, JwksLocation location, std::chrono::milliseconds max_stale,
              std::unique_ptr<TlsContext> tls, gateway::Authenticator& authenticator, Logger& logger);
   ~JwksSource();
 
-  /// Fetches the first set, and waits for it a moment, so that who comes at once is not refused for its lack. A failure
-  /// is logged, and it goes on trying.
+  /// Fetches the first set, and waits for it a moment, so that who comes at once is not refused for its lack: for that
+  /// it runs the loop, which nobody else may do meanwhile. A failure is logged, and it goes on trying.
   void start();
   /// Fetches at once.
   void reload();
