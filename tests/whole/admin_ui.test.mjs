@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { adminToken, connect, eventually, makeClient, once, sleep, startBoth, startGateway, subscribe, succeed, token, within } from './harness.mjs';
 
-const env = { ADMIN_UI: 'true', WORKERS: '2' };
+const env = { ADMIN_UI: 'true', WORKERS: '2', CORS_ORIGINS: 'https://admin.socket.io' };
 
 /** The options of the front end: everything that the server sends is kept, in its order. */
 function makeAdmin(t, gateway, auth, options = {}) {
