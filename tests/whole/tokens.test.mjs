@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { test } from 'node:test';
-import { connect, makeClient, once, rawClient, startBoth, subscribe, token, within } from './harness.mjs';
+import { connect, makeClient, once, rawClient, rest, startBoth, subscribe, token, within } from './harness.mjs';
 
 const seconds = (offset) => Math.floor(Date.now() / 1000) + offset;
 const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -116,6 +116,13 @@ test('tokens', async (t) => {
   await t.test('the legacy service key is refused to a browser', async (t) => {
     const key = token({ sub: undefined, aud: undefined, role: 'service_role', iss: 'supabase' });
     await refused(t, { token: key }, /./, { extraHeaders: { Origin: 'http://localhost:3000' } });
+    const ask = (headers) => rest(gateway, 'GET', '/mqtt/status', undefined, { token: key, headers });
+    assert.equal((await ask({})).status, 200);
+    for (const origin of ['http://localhost:3000', 'null', gateway.url]) {
+      const answer = await ask({ origin });
+      assert.equal(answer.status, 401, origin);
+      assert.match(answer.body.message, /Origin header/);
+    }
   });
 
   await t.test('the Authorization header of the handshake counts where auth has none', async (t) => {
