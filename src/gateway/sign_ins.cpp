@@ -1,5 +1,6 @@
 #include "gateway/sign_ins.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "protocol/jwt/digest.hpp"
@@ -17,7 +18,7 @@ Result<SignedIn, Error> SignIns::sign_in(std::string_view token, bool from_brows
   auto signed_in = verify(token, from_browser, now);
   if (!signed_in) return signed_in;
   if (const auto& expires_at = signed_in->identity->expires_at; !expires_at || now < *expires_at) {
-    if (known_.size() >= kTokensMax) known_.clear();
+    make_room(now);
     known_.insert_or_assign(std::move(digest), *signed_in);
   }
   return signed_in;
@@ -36,6 +37,15 @@ const SignedIn* SignIns::recall(const std::string& digest, WallTime now) {
   if (!expires_at || now < *expires_at) return &found->second;
   known_.erase(found);  // within the leeway it is verified each time
   return nullptr;
+}
+
+void SignIns::make_room(WallTime now) {
+  if (known_.size() < room_) return;
+  std::erase_if(known_, [&](const auto& entry) {
+    const std::shared_ptr<const Identity>& identity = entry.second.identity;
+    return identity.use_count() == 1 || (identity->expires_at && now >= *identity->expires_at);
+  });
+  room_ = std::max(kTokensMax, 2 * known_.size());
 }
 
 void SignIns::follow_keys() {

@@ -26,7 +26,8 @@ struct SignedIn {
 /// bring it, and these share what it says. An API key is remembered in the same way.
 class SignIns {
  public:
-  /// Tokens that are remembered at most; beyond it all are forgotten.
+  /// Tokens that are remembered at most, or twice as many as sockets hold, if that is more. Beyond it those that no
+  /// socket holds are forgotten: whoever is connected now will bring his token again.
   static constexpr std::size_t kTokensMax = 10'000;
 
   SignIns(const Authenticator& authenticator, std::shared_ptr<const PermissionPolicy> policy)
@@ -44,11 +45,13 @@ class SignIns {
   [[nodiscard]] Result<SignedIn, Error> verify(std::string_view token, bool from_browser, WallTime now) const;
   /// What is remembered of this token, if it still counts.
   [[nodiscard]] const SignedIn* recall(const std::string& digest, WallTime now);
+  void make_room(WallTime now);
   /// Forgets what withdrawn keys have vouched for.
   void follow_keys();
 
   const Authenticator& authenticator_;
   std::shared_ptr<const PermissionPolicy> policy_;
+  std::size_t room_ = kTokensMax;
   std::uint64_t keys_seen_ = 0;  // the generation of keys that `known_` is of
   std::unordered_map<std::string, SignedIn> known_;
 };

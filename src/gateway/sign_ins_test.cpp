@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "protocol/jwt/signer.hpp"
 #include "protocol/jwt/testing.hpp"
 
@@ -95,6 +97,20 @@ TEST_F(SignInsTest, RemembersABoundedNumber) {
   for (std::size_t i = 0; i < SignIns::kTokensMax + 10; ++i)
     ASSERT_TRUE(sign_ins_.sign_in(token(R"("aud":"authenticated","n":)" + std::to_string(i)), false, kNow));
   EXPECT_LE(sign_ins_.remembered(), SignIns::kTokensMax);
+}
+
+TEST_F(SignInsTest, RemembersWhoIsConnectedHoweverManyTheyAre) {
+  const auto token_of = [](std::size_t i) { return token(R"("aud":"authenticated","n":)" + std::to_string(i)); };
+  std::vector<SignedIn> connected;
+  constexpr std::size_t kConnected = SignIns::kTokensMax + 1000;
+  for (std::size_t i = 0; i < kConnected; ++i) connected.push_back(sign_ins_.sign_in(token_of(i), false, kNow).value());
+  for (std::size_t i = 0; i < 2 * kConnected; ++i)
+    ASSERT_TRUE(sign_ins_.sign_in(token_of(kConnected + i), false, kNow)) << "they ask once, and are gone";
+  EXPECT_LE(sign_ins_.remembered(), 2 * kConnected);
+  connected.clear();  // all lose their connections, and come back at once
+  const auto before = authenticator_.key_figures();
+  for (std::size_t i = 0; i < kConnected; ++i) ASSERT_TRUE(sign_ins_.sign_in(token_of(i), false, kNow));
+  EXPECT_EQ(authenticator_.key_figures().verified, before.verified);
 }
 
 }  // namespace
