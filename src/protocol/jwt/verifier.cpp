@@ -210,7 +210,9 @@ Result<Claims, std::string> Verifier::check_claims(std::string payload, Algorith
   const auto subject = claims->find("sub");
   if (!subject) return failure(std::string("sub is missing"));
   auto user = subject->as_string();
-  if (!user || user->empty()) return failure(std::string("sub must be a non-empty string"));
+  // Half a surrogate pair is no text: whatever stood for it would be the same for all of them.
+  if (!user || user->empty() || subject->has_lone_surrogate())
+    return failure(std::string("sub must be a non-empty string"));
   return Claims{std::move(*user), *expires_at, false, std::move(payload)};
 }
 

@@ -248,7 +248,7 @@ TEST(JwtVerifier, ChecksTheIssuerWhenOneIsExpected) {
 
 TEST(JwtVerifier, WantsASubjectThatIsANonEmptyString) {
   EXPECT_EQ(refusal(signed_token(R"({"aud":"authenticated","exp":1700000100})")), "sub is missing");
-  for (std::string_view bad : {"\"\"", "1", "null", "true", "[\"u\"]", "{\"u\":1}"})
+  for (std::string_view bad : {"\"\"", "1", "null", "true", "[\"u\"]", "{\"u\":1}", "\"\\ud800\""})
     EXPECT_EQ(refusal(signed_token(R"({"aud":"authenticated","exp":1700000100,"sub":)" + std::string(bad) + "}")),
               "sub must be a non-empty string");
 }
