@@ -38,9 +38,9 @@ bool PermissionRule::concerns(const Identity& identity, const TokenValues& value
   return has_role && std::ranges::all_of(claims, [&](const ClaimCondition& claim) { return claim.holds(values); });
 }
 
-PermissionPolicy PermissionPolicy::built_in() {
-  PermissionPolicy policy;
-  policy.rules = {
+PermissionRules PermissionRules::built_in() {
+  PermissionRules built_in;
+  built_in.rules = {
       {.effect = Effect::allow,
        .publish = true,
        .subscribe = true,
@@ -59,10 +59,13 @@ PermissionPolicy PermissionPolicy::built_in() {
       {.effect = Effect::deny, .publish = true, .topics = templates({"app/broadcast/#"})},
       {.effect = Effect::allow, .publish = true, .subscribe = true, .topics = templates({"#"})},
   };
+  built_in.reserved = always_reserved();
+  return built_in;
+}
+
+std::vector<mqtt::TopicFilter> PermissionRules::always_reserved() {
   // Where the link's fences are: its topic of choice, and the one that it falls back on.
-  policy.reserved.push_back(*mqtt::TopicFilter::parse("$famemely/#"));
-  policy.reserved.push_back(*mqtt::TopicFilter::parse("famemely/fence/#"));
-  return policy;
+  return {*mqtt::TopicFilter::parse("$famemely/#"), *mqtt::TopicFilter::parse("famemely/fence/#")};
 }
 
 }  // namespace famemely::gateway

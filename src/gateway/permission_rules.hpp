@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <variant>
 #include <vector>
@@ -32,21 +33,28 @@ struct PermissionRule {
   std::vector<std::string> roles{};      // any of them; empty: everybody
   std::vector<ClaimCondition> claims{};  // all of them
   std::vector<TopicTemplate> topics{};
+  std::size_t line = 0;  // of the file, counted from 1
 
+  /// True if it is for everybody.
+  [[nodiscard]] bool is_general() const { return roles.empty() && claims.empty(); }
   [[nodiscard]] bool concerns(const Identity& identity, const TokenValues& values) const;
   bool operator==(const PermissionRule&) const = default;
 };
 
 /// The rules in their order, as PERMISSIONS_FILE has them.
-struct PermissionPolicy {
+struct PermissionRules {
   std::vector<PermissionRule> rules{};
   /// Topics of the gateway itself, MQTT_FENCE_TOPIC among them: nobody has any right on them, whatever rules and
   /// tokens say. A wider filter may reach one that does not begin with `$`; the bridge hands out no message of them.
   std::vector<mqtt::TopicFilter> reserved{};
+  /// The file that they are from, as people know it; empty: the built-in ones.
+  std::string source{};
 
   /// A user's own space is private but for the status, announcements come from the backend, the rest is open. Reserves
   /// `$famemely/#`.
-  [[nodiscard]] static PermissionPolicy built_in();
+  [[nodiscard]] static PermissionRules built_in();
+  /// What no rules can give: see `reserved`.
+  [[nodiscard]] static std::vector<mqtt::TopicFilter> always_reserved();
 };
 
 }  // namespace famemely::gateway

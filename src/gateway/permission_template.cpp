@@ -85,6 +85,14 @@ Result<TopicTemplate, std::string> TopicTemplate::parse(std::string_view text) {
   return parsed;
 }
 
+std::vector<ClaimPath> TopicTemplate::claims() const {
+  std::vector<ClaimPath> claims;
+  for (const Level& level : levels_)
+    for (const Piece& piece : level)
+      if (piece.placeholder) claims.push_back(*piece.placeholder);
+  return claims;
+}
+
 std::optional<mqtt::TopicFilter> TopicTemplate::filter_for(const TokenValues& values, Missing missing) const {
   if (fixed_) return fixed_;
   std::string text;

@@ -41,6 +41,8 @@ class TopicTemplate {
   [[nodiscard]] const std::string& text() const { return text_; }
   /// The filter itself if it is the same for everybody.
   [[nodiscard]] const std::optional<mqtt::TopicFilter>& fixed() const { return fixed_; }
+  /// Whose values it needs.
+  [[nodiscard]] std::vector<ClaimPath> claims() const;
   /// The filter for one token. A level with a placeholder that has no value becomes `+`, or there is no filter at all.
   [[nodiscard]] std::optional<mqtt::TopicFilter> filter_for(const TokenValues& values, Missing missing) const;
 

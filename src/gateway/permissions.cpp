@@ -1,5 +1,7 @@
 #include "gateway/permissions.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "protocol/mqtt/topic_algebra.hpp"
@@ -26,74 +28,88 @@ std::vector<mqtt::TopicFilter> token_list(const TokenValues& values, std::string
   return filters;
 }
 
-/// A policy that outlives the question, as the shared pointer that Permissions wants.
-std::shared_ptr<const PermissionPolicy> unowned(const PermissionPolicy& policy) {
-  return {std::shared_ptr<const PermissionPolicy>(), &policy};
+/// What was decided before, or is now. A client may ask for anything, so there is a bound.
+template <typename Decisions, typename Find>
+Decision recall(Decisions& decisions, const std::string& text, Find find) {
+  if (text.size() > Permissions::kRememberedTopicBytesMax) return find();
+  if (const auto found = decisions.find(text); found != decisions.end()) return found->second;
+  if (decisions.size() >= Permissions::kDecisionsMax) decisions.clear();
+  return decisions.emplace(text, find()).first->second;
 }
 
 }  // namespace
 
+std::string to_text(const Decision& decision, const PermissionPolicy& policy) {
+  switch (decision.ground) {
+    case Ground::reserved:
+      return "a topic of the gateway itself";
+    case Ground::token_list:
+      return "the token's own list, app_metadata.mqtt";
+    case Ground::no_rule:
+      return policy.source().empty() ? "no rule of the built-in policy" : "no rule of " + policy.source();
+    case Ground::rule:
+      break;
+  }
+  if (policy.source().empty()) return fmt::format("rule {} of the built-in policy", decision.rule + 1);
+  return fmt::format("rule {} ({}:{})", decision.rule + 1, policy.source(), policy.rule(decision.rule).line);
+}
+
 Permissions::Permissions(std::shared_ptr<const PermissionPolicy> policy, const Identity& identity)
     : policy_(std::move(policy)) {
   const TokenValues values(identity);
-  for (std::size_t index = 0; index < policy_->rules.size(); ++index) {
-    const PermissionRule& rule = policy_->rules[index];
-    if (!rule.concerns(identity, values)) continue;
-    const Missing missing = rule.effect == Effect::allow ? Missing::never_matches : Missing::matches_any_level;
-    ApplicableRule applicable{.index = index, .filters = {}};
-    for (const TopicTemplate& topic : rule.topics) {
-      if (topic.fixed()) continue;
-      if (auto filter = topic.filter_for(values, missing)) applicable.filters.push_back(std::move(*filter));
-    }
-    rules_.push_back(std::move(applicable));
+  concerned_ = policy_->concerned(identity, values);
+  for (const auto& [rule, topic] : policy_->templated()) {
+    if (!concerned_[rule]) continue;
+    const bool allows = policy_->rule(rule).effect == Effect::allow;
+    if (auto filter = topic->filter_for(values, allows ? Missing::never_matches : Missing::matches_any_level))
+      own_.push_back({rule, std::move(*filter)});
   }
   token_publish_ = token_list(values, "publish");
   token_subscribe_ = token_list(values, "subscribe");
 }
 
-template <typename Predicate>
-bool Permissions::any_topic(const ApplicableRule& rule, Predicate predicate) const {
-  return std::ranges::any_of(rule.filters, predicate) ||
-         std::ranges::any_of(policy_->rules[rule.index].topics,
-                             [&](const TopicTemplate& topic) { return topic.fixed() && predicate(*topic.fixed()); });
+Decision Permissions::by_rule(std::optional<std::size_t> rule) const {
+  if (!rule) return {};
+  return {.allowed = policy_->rule(*rule).effect == Effect::allow, .ground = Ground::rule, .rule = *rule};
 }
 
 Decision Permissions::decide_publish(const mqtt::TopicName& topic) const {
-  const auto matches_topic = [&](const mqtt::TopicFilter& filter) { return mqtt::matches(filter, topic); };
-  if (std::ranges::any_of(policy_->reserved, matches_topic)) return {.ground = Ground::reserved};
-  if (std::ranges::any_of(token_publish_, matches_topic)) return {.allowed = true, .ground = Ground::token_list};
-  for (const ApplicableRule& applicable : rules_) {
-    const PermissionRule& rule = policy_->rules[applicable.index];
-    if (rule.publish && any_topic(applicable, matches_topic)) {
-      return {.allowed = rule.effect == Effect::allow, .ground = Ground::rule, .rule = applicable.index};
-    }
-  }
-  return {};
+  return recall(published_, topic.text(), [&] { return find_publish(topic); });
 }
 
 Decision Permissions::decide_subscribe(const mqtt::TopicFilter& filter) const {
-  const auto covers_filter = [&](const mqtt::TopicFilter& topic) { return mqtt::covers(topic, filter); };
-  const auto overlaps_filter = [&](const mqtt::TopicFilter& topic) { return mqtt::overlaps(topic, filter); };
-  if (std::ranges::any_of(policy_->reserved, covers_filter)) return {.ground = Ground::reserved};
-  if (std::ranges::any_of(token_subscribe_, covers_filter)) return {.allowed = true, .ground = Ground::token_list};
-  for (const ApplicableRule& applicable : rules_) {
-    const PermissionRule& rule = policy_->rules[applicable.index];
-    if (!rule.subscribe) continue;
-    const bool allow = rule.effect == Effect::allow;
-    // To overlap is the wider relation: a filter that a topic covers overlaps it as well.
-    if (allow ? any_topic(applicable, covers_filter) : any_topic(applicable, overlaps_filter)) {
-      return {.allowed = allow, .ground = Ground::rule, .rule = applicable.index};
-    }
+  return recall(subscribed_, filter.text(), [&] { return find_subscribe(filter); });
+}
+
+Decision Permissions::find_publish(const mqtt::TopicName& topic) const {
+  const auto matches_topic = [&](const mqtt::TopicFilter& filter) { return mqtt::matches(filter, topic); };
+  if (std::ranges::any_of(policy_->reserved(), matches_topic)) return {.ground = Ground::reserved};
+  if (std::ranges::any_of(token_publish_, matches_topic)) return {.allowed = true, .ground = Ground::token_list};
+  auto first = policy_->first_for_publish(topic, concerned_);
+  for (const OwnTopic& own : own_) {
+    if (first && own.rule >= *first) break;
+    if (!policy_->rule(own.rule).publish || !matches_topic(own.filter)) continue;
+    first = own.rule;
+    break;
   }
-  return {};
+  return by_rule(first);
 }
 
-Decision decide_publish(const PermissionPolicy& policy, const Identity& identity, const mqtt::TopicName& topic) {
-  return Permissions(unowned(policy), identity).decide_publish(topic);
-}
-
-Decision decide_subscribe(const PermissionPolicy& policy, const Identity& identity, const mqtt::TopicFilter& filter) {
-  return Permissions(unowned(policy), identity).decide_subscribe(filter);
+Decision Permissions::find_subscribe(const mqtt::TopicFilter& filter) const {
+  const auto covers_filter = [&](const mqtt::TopicFilter& topic) { return mqtt::covers(topic, filter); };
+  if (std::ranges::any_of(policy_->reserved(), covers_filter)) return {.ground = Ground::reserved};
+  if (std::ranges::any_of(token_subscribe_, covers_filter)) return {.allowed = true, .ground = Ground::token_list};
+  auto first = policy_->first_for_subscribe(filter, concerned_);
+  for (const OwnTopic& own : own_) {
+    if (first && own.rule >= *first) break;
+    const PermissionRule& rule = policy_->rule(own.rule);
+    if (!rule.subscribe) continue;
+    // To overlap is the wider relation: a filter that a topic covers overlaps it as well.
+    if (rule.effect == Effect::allow ? !covers_filter(own.filter) : !mqtt::overlaps(own.filter, filter)) continue;
+    first = own.rule;
+    break;
+  }
+  return by_rule(first);
 }
 
 }  // namespace famemely::gateway

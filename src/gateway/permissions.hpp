@@ -1,11 +1,16 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "gateway/identity.hpp"
-#include "gateway/permission_rules.hpp"
+#include "gateway/permission_policy.hpp"
 #include "protocol/mqtt/topic_filter.hpp"
 #include "protocol/mqtt/topic_name.hpp"
 
@@ -27,9 +32,17 @@ struct Decision {
   bool operator==(const Decision&) const = default;
 };
 
-/// What one identity may do under one policy: the rules that concern it, placeholders replaced once.
+/// What decided, for people: `rule 4 of the built-in policy`, `rule 2 (permissions.yaml:7)`, `no rule`.
+[[nodiscard]] std::string to_text(const Decision& decision, const PermissionPolicy& policy);
+
+/// What one identity may do under one policy: the rules that concern it, placeholders replaced once, and what has been
+/// decided lately. For one thread.
 class Permissions {
  public:
+  /// Decisions that are remembered at most, of each kind; beyond it all are forgotten. And the longest topic of one.
+  static constexpr std::size_t kDecisionsMax = 64;
+  static constexpr std::size_t kRememberedTopicBytesMax = 256;
+
   Permissions(std::shared_ptr<const PermissionPolicy> policy, const Identity& identity);
 
   /// The first rule one of whose topics matches the topic decides.
@@ -37,25 +50,32 @@ class Permissions {
   /// The first rule with a topic that covers the whole filter decides, or, for deny rules, one that overlaps it at all.
   [[nodiscard]] Decision decide_subscribe(const mqtt::TopicFilter& filter) const;
 
- private:
-  struct ApplicableRule {
-    std::size_t index;
-    std::vector<mqtt::TopicFilter> filters;  // of the templates with placeholders; the others stand in the policy
-  };
+  [[nodiscard]] const PermissionPolicy& policy() const { return *policy_; }
+  [[nodiscard]] std::size_t remembered() const { return published_.size() + subscribed_.size(); }
 
-  template <typename Predicate>
-  [[nodiscard]] bool any_topic(const ApplicableRule& rule, Predicate predicate) const;
+ private:
+  /// A topic with placeholders, replaced.
+  struct OwnTopic {
+    std::size_t rule;
+    mqtt::TopicFilter filter;
+  };
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  };
+  using Decisions = std::unordered_map<std::string, Decision, TextHash, std::equal_to<>>;
+
+  [[nodiscard]] Decision find_publish(const mqtt::TopicName& topic) const;
+  [[nodiscard]] Decision find_subscribe(const mqtt::TopicFilter& filter) const;
+  [[nodiscard]] Decision by_rule(std::optional<std::size_t> rule) const;
 
   std::shared_ptr<const PermissionPolicy> policy_;
-  std::vector<ApplicableRule> rules_;
+  PermissionPolicy::Concerned concerned_;
+  std::vector<OwnTopic> own_;  // in the order of the rules
   std::vector<mqtt::TopicFilter> token_publish_;
   std::vector<mqtt::TopicFilter> token_subscribe_;
+  mutable Decisions published_;
+  mutable Decisions subscribed_;
 };
-
-/// For a single question; a socket keeps its Permissions.
-[[nodiscard]] Decision decide_publish(const PermissionPolicy& policy, const Identity& identity,
-                                      const mqtt::TopicName& topic);
-[[nodiscard]] Decision decide_subscribe(const PermissionPolicy& policy, const Identity& identity,
-                                        const mqtt::TopicFilter& filter);
 
 }  // namespace famemely::gateway

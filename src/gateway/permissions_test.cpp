@@ -18,13 +18,16 @@ Identity service() {
                        std::nullopt, true);
 }
 
+Permissions permissions_of(const Identity& identity, PermissionRules rules) {
+  return {std::make_shared<const PermissionPolicy>(std::move(rules)), identity};
+}
 Decision publish(const Identity& identity, std::string_view topic,
-                 const PermissionPolicy& policy = PermissionPolicy::built_in()) {
-  return decide_publish(policy, identity, *mqtt::TopicName::parse(topic));
+                 const PermissionRules& rules = PermissionRules::built_in()) {
+  return permissions_of(identity, rules).decide_publish(*mqtt::TopicName::parse(topic));
 }
 Decision subscribe(const Identity& identity, std::string_view filter,
-                   const PermissionPolicy& policy = PermissionPolicy::built_in()) {
-  return decide_subscribe(policy, identity, *mqtt::TopicFilter::parse(filter));
+                   const PermissionRules& rules = PermissionRules::built_in()) {
+  return permissions_of(identity, rules).decide_subscribe(*mqtt::TopicFilter::parse(filter));
 }
 
 std::vector<TopicTemplate> topics(std::initializer_list<std::string_view> texts) {
@@ -35,7 +38,7 @@ std::vector<TopicTemplate> topics(std::initializer_list<std::string_view> texts)
 PermissionRule rule(Effect effect, std::initializer_list<std::string_view> texts) {
   return {.effect = effect, .publish = true, .subscribe = true, .topics = topics(texts)};
 }
-PermissionPolicy policy_of(std::vector<PermissionRule> rules) { return {.rules = std::move(rules)}; }
+PermissionRules policy_of(std::vector<PermissionRule> rules) { return {.rules = std::move(rules)}; }
 
 /// One topic or filter under the built-in policy, and who may do what with it. `u1` is the plain user.
 struct Case {
@@ -282,7 +285,7 @@ TEST(ReservedTopics, AreNobodys) {
 }
 
 TEST(ReservedTopics, WithoutADollarDoNotForbidWiderFilters) {
-  PermissionPolicy policy = PermissionPolicy::built_in();
+  PermissionRules policy = PermissionRules::built_in();
   policy.reserved.push_back(*mqtt::TopicFilter::parse("famemely/fence/id"));
   EXPECT_FALSE(publish(admin(), "famemely/fence/id", policy));
   EXPECT_FALSE(subscribe(admin(), "famemely/fence/id", policy));
@@ -297,6 +300,18 @@ TEST(Permissions, AnswerAsOftenAsAsked) {
     EXPECT_TRUE(permissions.decide_subscribe(*mqtt::TopicFilter::parse("users/u1/#")));
     EXPECT_FALSE(permissions.decide_publish(*mqtt::TopicName::parse("users/u2/a")));
   }
+}
+
+TEST(Permissions, RememberABoundedNumberOfDecisions) {
+  const Permissions permissions = permissions_of(user("u1"), PermissionRules::built_in());
+  for (std::size_t i = 0; i < Permissions::kDecisionsMax * 3; ++i) {
+    EXPECT_TRUE(permissions.decide_publish(*mqtt::TopicName::parse("a/" + std::to_string(i))));
+    EXPECT_FALSE(permissions.decide_subscribe(*mqtt::TopicFilter::parse("users/" + std::to_string(i) + "/x")));
+    EXPECT_LE(permissions.remembered(), 2 * Permissions::kDecisionsMax);
+  }
+  const std::size_t before = permissions.remembered();
+  EXPECT_TRUE(permissions.decide_publish(*mqtt::TopicName::parse(std::string(1000, 'a'))));
+  EXPECT_EQ(permissions.remembered(), before) << "a long one is not worth its room";
 }
 
 }  // namespace
