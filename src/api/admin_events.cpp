@@ -23,13 +23,13 @@ std::optional<std::string> text_of(const std::optional<JsonView>& auth, std::str
 }  // namespace
 
 AdminEvents::AdminEvents(AdminOptions options, socketio::Server& server, gateway::Worker& worker,
-                         gateway::SignIns& sign_ins, Logger& logger)
+                         gateway::SignIns& sign_ins, AuditLog& audit)
     : options_(std::move(options)),
       sessions_(options_.session_key),
       server_(server),
       worker_(worker),
       sign_ins_(sign_ins),
-      logger_(logger) {}
+      audit_(audit) {}
 
 // --- who comes in ---
 
@@ -70,14 +70,15 @@ void AdminEvents::on_connect(const socketio::ConnectRequested& request, Now now,
   }
   if (!session) {
     server_.refuse(request.socket, kRefusal, R"({"statusCode":401})");
-    if (logger_.enabled(LogLevel::info))
-      logger_.info("administrator refused",
-                   {{"remote", request.handshake.remote_address}, {"reason", session.error()}});
+    audit_.write(AuditEvent::administrator, "administrator refused", now.instant, [&] {
+      return std::vector<LogField>{{"remote", request.handshake.remote_address}, {"reason", session.error()}};
+    });
     return;
   }
   server_.accept(request.socket, now, effects);
-  if (logger_.enabled(LogLevel::info))
-    logger_.info("administrator connected", {{"user", session->user_id}, {"remote", request.handshake.remote_address}});
+  audit_.write(AuditEvent::administrator, "administrator connected", now.instant, [&] {
+    return std::vector<LogField>{{"user", session->user_id}, {"remote", request.handshake.remote_address}};
+  });
   const bool first = admins_.empty();
   Admin& admin = admins_.emplace_back(Admin{request.socket, *std::move(session)});
   if (by_token) emit(admin, "session", json_string(sessions_.make_id(admin.session)));
@@ -93,12 +94,12 @@ AdminEvents::Admin* AdminEvents::find(socketio::SocketId socket) {
   return found == admins_.end() ? nullptr : &*found;
 }
 
-bool AdminEvents::on_disconnected(const socketio::SocketDisconnected& gone) {
+bool AdminEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now now) {
   const Admin* admin = find(gone.socket);
   if (!admin) return false;
-  if (logger_.enabled(LogLevel::info))
-    logger_.info("administrator disconnected",
-                 {{"user", admin->session.user_id}, {"reason", socketio::to_string(gone.reason)}});
+  audit_.write(AuditEvent::administrator, "administrator disconnected", now.instant, [&] {
+    return std::vector<LogField>{{"user", admin->session.user_id}, {"reason", socketio::to_string(gone.reason)}};
+  });
   admins_.erase(admins_.begin() + (admin - admins_.data()));
   if (!admins_.empty()) return true;
   traffic_.reset();
@@ -127,7 +128,9 @@ bool AdminEvents::on_event(const socketio::EventReceived& event, Now now) {
 
 void AdminEvents::on_disconnect_wanted(const gateway::DisconnectWanted& wanted, Now now, socketio::Effects& effects) {
   if (worker_.disconnect_here(wanted, now, effects))
-    logger_.info("disconnected by administrator", {{"socket", wanted.sid}, {"by", wanted.by}});
+    audit_.write(AuditEvent::administrator, "disconnected by administrator", now.instant, [&] {
+      return std::vector<LogField>{{"socket", wanted.sid}, {"by", wanted.by}};
+    });
 }
 
 // --- what they see ---

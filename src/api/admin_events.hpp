@@ -8,6 +8,7 @@
 
 #include "api/admin_json.hpp"
 #include "api/admin_sessions.hpp"
+#include "api/audit_log.hpp"
 #include "base/instant.hpp"
 #include "base/logger.hpp"
 #include "gateway/sign_ins.hpp"
@@ -34,12 +35,12 @@ class AdminEvents {
   static constexpr std::size_t kAdminsMax = 16;
 
   AdminEvents(AdminOptions options, socketio::Server& server, gateway::Worker& worker, gateway::SignIns& sign_ins,
-              Logger& logger);
+              AuditLog& audit);
 
   void on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects);
   /// False if it is not an administrator's; likewise below.
   bool on_event(const socketio::EventReceived& event, Now now);
-  bool on_disconnected(const socketio::SocketDisconnected& gone);
+  bool on_disconnected(const socketio::SocketDisconnected& gone, Now now);
   bool on_outcome(const gateway::Outcome& outcome, Now now);
   /// An administrator, here or at another worker, wants a socket disconnected.
   void on_disconnect_wanted(const gateway::DisconnectWanted& wanted, Now now, socketio::Effects& effects);
@@ -67,7 +68,7 @@ class AdminEvents {
   socketio::Server& server_;
   gateway::Worker& worker_;
   gateway::SignIns& sign_ins_;
-  Logger& logger_;
+  AuditLog& audit_;
   std::vector<Admin> admins_;
   Instant due_ = kNever;
   std::optional<gateway::RequestId> asked_;  // the survey on its way

@@ -58,6 +58,15 @@ inline constexpr Member kUnsubscribeMembers[] = {
     {"topic", MemberKind::string, true, "The topic filter, as it was subscribed"},
 };
 
+inline constexpr Member kDisconnectMembers[] = {
+    {"userId", MemberKind::string, false, "All sockets of this user"},
+    {"sessionId", MemberKind::string, false, "All sockets whose token has this `session_id`"},
+};
+
+inline constexpr Member kAuthMembers[] = {
+    {"token", MemberKind::string, true, "A fresh token of the same user"},
+};
+
 /// The refusal of a request of which one thing is wrong.
 [[nodiscard]] Error validation_error(std::string what);
 

@@ -23,6 +23,7 @@ enum class Operation {
   all_subscriptions,
   stats,
   broadcast,
+  disconnect,
 };
 
 /// One route: what is known of it without a request. The table is the only description of the routes: requests are
@@ -72,6 +73,8 @@ inline constexpr Route kRoutes[] = {
     {"GET", "/mqtt/stats", Operation::stats, Access::users, {}, 200, "Counters of the gateway"},
     {"POST", "/mqtt/broadcast", Operation::broadcast, Access::users, kBroadcastMembers, 200,
      "Publish an announcement at QoS 1"},
+    {"POST", "/mqtt/admin/disconnect", Operation::disconnect, Access::administrators, kDisconnectMembers, 200,
+     "Disconnect a user, or one sign-in of a user"},
 };
 
 struct RouteMatch {

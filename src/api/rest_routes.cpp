@@ -15,15 +15,11 @@ namespace {
 
 constexpr std::size_t kRequestIdBytesMax = 128;
 
-Error not_authorized(std::string_view what, std::string_view topic) {
-  return Error{ErrorCode::forbidden, fmt::format("Not authorized to {} {}", what, topic)};
-}
-
 }  // namespace
 
 RestRoutes::RestRoutes(RestOptions options, gateway::Worker& worker, gateway::SignIns& sign_ins, RandomSource& random,
-                       Logger& logger)
-    : options_(std::move(options)), worker_(worker), sign_ins_(sign_ins), logger_(logger) {
+                       AuditLog& audit, Logger& logger)
+    : options_(std::move(options)), worker_(worker), sign_ins_(sign_ins), audit_(audit), logger_(logger) {
   std::uint8_t bytes[6];
   random.fill(bytes);
   for (const std::uint8_t byte : bytes) id_prefix_ += fmt::format("{:02x}", byte);
@@ -47,6 +43,7 @@ void RestRoutes::on_request(socketio::ConnectionId connection, const HttpRequest
   exchange.method = request.method;
   exchange.path = std::string(request.path());
   exchange.accept_encoding = std::string(request.fields.value_or("Accept-Encoding", ""));
+  exchange.remote_address = request.remote_address;
   exchange.begun = now.instant;
   by_connection_[connection] = id;
 
@@ -71,11 +68,21 @@ std::optional<Error> RestRoutes::begin(Exchange& exchange, const HttpRequest& re
   if (route.access != Access::everybody) {
     const std::string_view token = gateway::bearer_token(request.fields.value_or("Authorization", ""));
     auto signed_in = sign_ins_.sign_in(token, request.fields.find("Origin").has_value(), turn.now.wall);
-    if (!signed_in) return std::move(signed_in.error());
+    if (!signed_in) {
+      audit_.write(AuditEvent::unauthorized, turn.now.instant, [&] {
+        return describe(exchange, {{"reason", signed_in.error().message}});
+      });
+      return std::move(signed_in.error());
+    }
     exchange.identity = std::move(signed_in->identity);
     exchange.permissions = std::move(signed_in->permissions);
-    if (route.access == Access::administrators && !exchange.identity->is_administrator())
+    if (route.access == Access::administrators && !exchange.identity->is_administrator()) {
+      audit_.write(AuditEvent::denied, turn.now.instant, [&] {
+        return describe(exchange,
+                        {{"operation", route.path}, {"reason", "neither of the roles admin and service_role"}});
+      });
       return Error{ErrorCode::forbidden, "Forbidden resource"};
+    }
   }
   switch (route.operation) {
     case Operation::health:
@@ -91,7 +98,7 @@ std::optional<Error> RestRoutes::begin(Exchange& exchange, const HttpRequest& re
     case Operation::publish_batch:
       return publish_batch(exchange, request, turn);
     case Operation::subscribe:
-      return subscribe(exchange, request);
+      return subscribe(exchange, request, turn);
     case Operation::unsubscribe:
       return unsubscribe(exchange, topic);
     case Operation::subscriptions:
@@ -103,6 +110,8 @@ std::optional<Error> RestRoutes::begin(Exchange& exchange, const HttpRequest& re
     case Operation::stats:
       survey(exchange, {});
       return std::nullopt;
+    case Operation::disconnect:
+      return disconnect(exchange, request, turn);
   }
   return std::nullopt;
 }
@@ -115,7 +124,8 @@ std::optional<Error> RestRoutes::publish(Exchange& exchange, const HttpRequest& 
                                                                    : read_publish(*body, std::nullopt);
   if (!message) return std::move(message.error());
   exchange.topic = message->topic.text();
-  if (!exchange.permissions->decide_publish(message->topic)) return not_authorized("publish to", exchange.topic);
+  if (const auto decision = exchange.permissions->decide_publish(message->topic); !decision)
+    return deny(exchange, "publish to", exchange.topic, decision, turn);
   ask_publish(exchange, *std::move(message), 0);
   return std::nullopt;
 }
@@ -135,8 +145,9 @@ std::optional<Error> RestRoutes::publish_batch(Exchange& exchange, const HttpReq
     auto message = items[place].kind() == JsonKind::object
                        ? read_publish(items[place], std::nullopt)
                        : failure(validation_error("each message must be an object"));
-    if (message && !exchange.permissions->decide_publish(message->topic))
-      message = failure(not_authorized("publish to", message->topic.text()));
+    if (message)
+      if (const auto decision = exchange.permissions->decide_publish(message->topic); !decision)
+        message = failure(deny(exchange, "publish to", message->topic.text(), decision, turn));
     if (!message) {
       exchange.batch.note(place, message.error(), turn.now.wall);
       continue;
@@ -158,7 +169,7 @@ void RestRoutes::ask_publish(Exchange& exchange, gateway::OutgoingMessage messag
   wait(exchange, worker_.publish(std::move(message)), place);
 }
 
-std::optional<Error> RestRoutes::subscribe(Exchange& exchange, const HttpRequest& request) {
+std::optional<Error> RestRoutes::subscribe(Exchange& exchange, const HttpRequest& request, Turn turn) {
   const auto body = read_body(request);
   if (!body) return body.error();
   const auto members = check_members(*body, exchange.route->members);
@@ -166,13 +177,12 @@ std::optional<Error> RestRoutes::subscribe(Exchange& exchange, const HttpRequest
   auto filter = mqtt::TopicFilter::parse(*(*members)[0]->as_string());
   if (!filter) return validation_error(std::move(filter.error()));
   exchange.topic = filter->text();
-  if (!exchange.permissions->decide_subscribe(*filter)) return not_authorized("subscribe to", exchange.topic);
+  if (const auto decision = exchange.permissions->decide_subscribe(*filter); !decision)
+    return deny(exchange, "subscribe to", exchange.topic, decision, turn);
   const auto qos = static_cast<std::uint8_t>((*members)[1] ? *(*members)[1]->as_integer() : 0);
-  if (logger_.enabled(LogLevel::debug))
-    logger_.debug("subscribe", {{"request", exchange.request_id},
-                                {"user", exchange.identity->user_id},
-                                {"topic", exchange.topic},
-                                {"qos", qos}});
+  audit_.write(AuditEvent::subscribed, turn.now.instant, [&] {
+    return describe(exchange, {{"topic", exchange.topic}, {"qos", qos}});
+  });
   wait(exchange, worker_.subscribe_user(exchange.identity->user_id, *filter, qos));
   return std::nullopt;
 }
@@ -188,6 +198,44 @@ std::optional<Error> RestRoutes::unsubscribe(Exchange& exchange, std::string_vie
                   {{"request", exchange.request_id}, {"user", exchange.identity->user_id}, {"topic", exchange.topic}});
   wait(exchange, worker_.unsubscribe_user(exchange.identity->user_id, *filter));
   return std::nullopt;
+}
+
+std::optional<Error> RestRoutes::disconnect(Exchange& exchange, const HttpRequest& request, Turn turn) {
+  const auto body = read_body(request);
+  if (!body) return body.error();
+  const auto members = check_members(*body, exchange.route->members);
+  if (!members) return members.error();
+  const auto text = [&](std::size_t place) {
+    const std::optional<JsonView>& member = (*members)[place];
+    return member ? *member->as_string() : std::string();
+  };
+  gateway::Whose whose{.user_id = text(0), .session_id = text(1)};
+  if (whose.user_id.empty() == whose.session_id.empty())
+    return validation_error("one of userId and sessionId must be given, and not be empty");
+  audit_.write(AuditEvent::administrator, "disconnect by administrator", turn.now.instant, [&] {
+    const bool by_user = whose.session_id.empty();
+    return describe(exchange, {{by_user ? "whose_user" : "whose_session", by_user ? whose.user_id : whose.session_id}});
+  });
+  wait(exchange, worker_.end_sessions(std::move(whose)));
+  return std::nullopt;
+}
+
+std::vector<LogField> RestRoutes::describe(const Exchange& exchange, std::vector<LogField> more) {
+  std::vector<LogField> fields{{"request", exchange.request_id}};
+  if (exchange.identity) fields.emplace_back("user", exchange.identity->user_id);
+  fields.emplace_back("remote", exchange.remote_address);
+  fields.insert(fields.end(), more.begin(), more.end());
+  return fields;
+}
+
+Error RestRoutes::deny(const Exchange& exchange, std::string_view what, std::string_view topic,
+                       const gateway::Decision& decision, Turn turn) {
+  audit_.write(AuditEvent::denied, turn.now.instant, [&] {
+    return describe(exchange, {{"operation", exchange.route->path},
+                               {"topic", topic},
+                               {"reason", to_text(decision, exchange.permissions->policy())}});
+  });
+  return Error{ErrorCode::forbidden, fmt::format("Not authorized to {} {}", what, topic)};
 }
 
 void RestRoutes::survey(Exchange& exchange, gateway::SurveyScope scope) {

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
+#include "api/audit_log.hpp"
 #include "api/batch_answer.hpp"
 #include "api/rest_route.hpp"
 #include "api/user_limiting.hpp"
@@ -36,7 +38,7 @@ struct RestOptions {
 class RestRoutes {
  public:
   RestRoutes(RestOptions options, gateway::Worker& worker, gateway::SignIns& sign_ins, RandomSource& random,
-             Logger& logger);
+             AuditLog& audit, Logger& logger);
 
   void on_request(socketio::ConnectionId connection, const HttpRequest& request, Now now, socketio::Effects& effects);
   /// Nobody waits for the answer any more; what was asked goes on.
@@ -56,6 +58,7 @@ class RestRoutes {
     std::string method;
     std::string path;
     std::string accept_encoding;
+    std::string remote_address;
     Instant begun;
     const Route* route = nullptr;
     std::shared_ptr<const gateway::Identity> identity;
@@ -81,8 +84,13 @@ class RestRoutes {
   // Each leaves the exchange with the worker, or says why not.
   [[nodiscard]] std::optional<Error> publish(Exchange& exchange, const HttpRequest& request, Turn turn);
   [[nodiscard]] std::optional<Error> publish_batch(Exchange& exchange, const HttpRequest& request, Turn turn);
-  [[nodiscard]] std::optional<Error> subscribe(Exchange& exchange, const HttpRequest& request);
+  [[nodiscard]] std::optional<Error> subscribe(Exchange& exchange, const HttpRequest& request, Turn turn);
   [[nodiscard]] std::optional<Error> unsubscribe(Exchange& exchange, std::string_view encoded_topic);
+  [[nodiscard]] std::optional<Error> disconnect(Exchange& exchange, const HttpRequest& request, Turn turn);
+  /// Who asks, for the audit, and what else there is to say.
+  [[nodiscard]] static std::vector<LogField> describe(const Exchange& exchange, std::vector<LogField> more);
+  [[nodiscard]] Error deny(const Exchange& exchange, std::string_view what, std::string_view topic,
+                           const gateway::Decision& decision, Turn turn);
   void survey(Exchange& exchange, gateway::SurveyScope scope);
   void ask_publish(Exchange& exchange, gateway::OutgoingMessage message, std::size_t place);
   /// The exchange, which is the one that is being begun, waits for this.
@@ -100,6 +108,7 @@ class RestRoutes {
   Deflater gzip_{Deflater::Format::gzip};
   gateway::Worker& worker_;
   gateway::SignIns& sign_ins_;
+  AuditLog& audit_;
   Logger& logger_;
   std::string id_prefix_;
   ExchangeId last_exchange_ = 0;

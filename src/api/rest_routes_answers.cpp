@@ -40,6 +40,8 @@ bool RestRoutes::on_outcome(const gateway::Outcome& outcome, Now now, socketio::
       answer(exchange, with_success(published_json(exchange.topic, now.wall)), turn);
   } else if (const auto* survey = std::get_if<gateway::SurveyOutcome>(&outcome)) {
     answer_survey(exchange, *survey->survey, turn);
+  } else if (const auto* ended = std::get_if<gateway::SessionsEndedOutcome>(&outcome)) {
+    answer(exchange, fmt::format("{{\"success\":true,\"disconnected\":{}}}", ended->sockets), turn);
   }
   if (--exchange.awaited > 0) return true;
   if (exchange.connection) by_connection_.erase(*exchange.connection);

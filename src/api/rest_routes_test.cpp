@@ -297,12 +297,12 @@ TEST(RestRoutes, EveryLineOfARequestNamesIt) {
   bench.ask("POST", "/mqtt/publish/batch", R"({"messages":[{"topic":"a/c","payload":"secret"}]})", "alice", fields);
   bench.ask("POST", "/mqtt/subscribe", R"({"topic":"a/#","qos":1})", "alice", fields);
   bench.ask("DELETE", "/mqtt/unsubscribe/a/%23?token=secret", "", "alice", fields);
-  EXPECT_THAT(
-      bench.log.lines,
-      ElementsAre("publish request=r1 user=alice topic=a/b qos=1 bytes=8",
-                  "request request=r1 method=POST path=/mqtt/publish status=200 user=alice ms=7",
-                  "publish request=r1 user=alice topic=a/c qos=0 bytes=8",
-                  "subscribe request=r1 user=alice topic=a/# qos=1", "unsubscribe request=r1 user=alice topic=a/#"));
+  EXPECT_THAT(bench.log.lines,
+              ElementsAre("publish request=r1 user=alice topic=a/b qos=1 bytes=8",
+                          "request request=r1 method=POST path=/mqtt/publish status=200 user=alice ms=7",
+                          "publish request=r1 user=alice topic=a/c qos=0 bytes=8",
+                          "subscribe request=r1 user=alice remote= topic=a/# qos=1",
+                          "unsubscribe request=r1 user=alice topic=a/#"));
 }
 
 TEST(RestRoutes, WhatARequestLineHoldsComesBackAsText) {
@@ -336,6 +336,46 @@ TEST(RestRoutes, ALargeAnswerIsCompressedForWhoTakesIt) {
   const auto plain = bench.ask("POST", "/mqtt/publish/batch", body);
   EXPECT_EQ(bench.field(plain, "Content-Encoding"), "");
   EXPECT_EQ(bench.field(plain, "Vary"), "Accept-Encoding");
+}
+
+// --- administrators ---
+
+TEST(RestRoutes, AnAdministratorDisconnectsAUserOrASession) {
+  Bench bench;
+  const auto by_user = bench.ask("POST", "/mqtt/admin/disconnect", R"({"userId":"bob"})", "root");
+  auto asked = bench.asked<gateway::EndSessionsCommand>();
+  ASSERT_THAT(asked, SizeIs(1));
+  EXPECT_EQ(asked[0].whose.user_id, "bob");
+  EXPECT_EQ(asked[0].whose.session_id, "");
+  bench.tell(gateway::SessionsEnded{asked[0].request, 3});
+  EXPECT_EQ(bench.answer(by_user), R"(200 {"success":true,"disconnected":3})");
+
+  bench.ask("POST", "/mqtt/admin/disconnect", R"({"sessionId":"s1"})", "root");
+  asked = bench.asked<gateway::EndSessionsCommand>();
+  ASSERT_THAT(asked, SizeIs(1));
+  EXPECT_EQ(asked[0].whose.session_id, "s1");
+  EXPECT_THAT(bench.log.of("disconnect by administrator"),
+              ElementsAre(::testing::AllOf(HasSubstr("user=root remote="), HasSubstr("whose_user=bob")),
+                          HasSubstr("whose_session=s1")));
+}
+
+TEST(RestRoutes, DisconnectingIsForAdministrators) {
+  Bench bench;
+  EXPECT_EQ(bench.answer_to("POST", "/mqtt/admin/disconnect", R"({"userId":"bob"})"),
+            error(403, "\"Forbidden resource\"", "Forbidden"));
+  EXPECT_THAT(bench.asked<gateway::EndSessionsCommand>(), IsEmpty());
+}
+
+TEST(RestRoutes, DisconnectingNeedsOneName) {
+  for (const char* body : {"{}", R"({"userId":""})", R"({"userId":"a","sessionId":"b"})", R"({"sessionId":""})"}) {
+    Bench bench;
+    EXPECT_EQ(bench.answer_to("POST", "/mqtt/admin/disconnect", body, "root"),
+              error(400, R"(["one of userId and sessionId must be given, and not be empty"])", "Bad Request"))
+        << body;
+  }
+  Bench bench;
+  EXPECT_EQ(bench.answer_to("POST", "/mqtt/admin/disconnect", R"({"userId":7,"all":true})", "root"),
+            error(400, R"(["property all should not exist","userId must be a string"])", "Bad Request"));
 }
 
 }  // namespace

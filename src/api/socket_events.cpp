@@ -17,6 +17,7 @@ constexpr std::string_view kPublish = "mqtt:publish";
 constexpr std::string_view kSubscribe = "mqtt:subscribe";
 constexpr std::string_view kUnsubscribe = "mqtt:unsubscribe";
 constexpr std::string_view kSubscriptions = "mqtt:subscriptions";
+constexpr std::string_view kAuth = "mqtt:auth";
 constexpr std::string_view kUnknown = "mqtt";  // its error event is `mqtt:error`
 
 /// The token of a CONNECT packet's auth object, failing that of the handshake's Authorization header.
@@ -65,8 +66,8 @@ Result<mqtt::TopicFilter, Error> read_filter(const JsonView& topic) {
 }  // namespace
 
 SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker, gateway::SignIns& sign_ins,
-                           const UserLimiting& limiting, Logger& logger)
-    : server_(server), worker_(worker), sign_ins_(sign_ins), limiting_(limiting), logger_(logger) {}
+                           const UserLimiting& limiting, AuditLog& audit, Logger& logger)
+    : server_(server), worker_(worker), sign_ins_(sign_ins), limiting_(limiting), audit_(audit), logger_(logger) {}
 
 // --- connections ---
 
@@ -77,14 +78,20 @@ void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now
   if (!signed_in) {
     const Error& error = signed_in.error();
     server_.refuse(request.socket, error.message, fmt::format("{{\"statusCode\":{}}}", error.status()));
-    if (logger_.enabled(LogLevel::info))
-      logger_.info("connection refused", {{"remote", request.handshake.remote_address}, {"reason", error.message}});
+    audit_.write(AuditEvent::refused, now.instant, [&] {
+      return std::vector<LogField>{{"remote", request.handshake.remote_address}, {"reason", error.message}};
+    });
     return;
   }
   auto seat = limiting_.take_seat(signed_in->identity->user_id, now.instant);
   if (!seat) {
     const Error& error = seat.error();
     server_.refuse(request.socket, error.message, fmt::format("{{\"statusCode\":{}}}", error.status()));
+    audit_.write(AuditEvent::refused, now.instant, [&] {
+      return std::vector<LogField>{{"user", signed_in->identity->user_id},
+                                   {"remote", request.handshake.remote_address},
+                                   {"reason", error.message}};
+    });
     return;
   }
   Newcomer newcomer{*signed_in, request.handshake.remote_address, *std::move(seat)};
@@ -101,8 +108,9 @@ void SocketEvents::on_recover_outcome(const gateway::RecoverOutcome& outcome, Tu
   switch (outcome.fate) {
     case gateway::RecoverOutcome::Fate::recovered:
       worker_.give_seat(outcome.socket, std::move(newcomer.mapped().seat));
-      return welcome(outcome.socket, "client recovered", newcomer.mapped(), turn);
+      return welcome(outcome.socket, AuditEvent::recovered, newcomer.mapped(), turn);
     case gateway::RecoverOutcome::Fate::new_session:
+      newcomer.mapped().signed_in.permissions = outcome.permissions;
       return accept(outcome.socket, std::move(newcomer.mapped()), true, turn);
     case gateway::RecoverOutcome::Fate::gone:
       return;
@@ -113,29 +121,30 @@ void SocketEvents::accept(socketio::SocketId socket, Newcomer newcomer, bool rec
   if (!server_.transport(socket)) return;  // its connection has ended, which is about to be told
   const auto pid = recoverable ? worker_.make_pid() : std::nullopt;
   server_.accept(socket, turn.now, turn.effects, {.pid = pid});
-  worker_.add_client(socket, newcomer.signed_in.identity, newcomer.signed_in.permissions, pid);
+  worker_.add_client(socket, newcomer.signed_in.identity, newcomer.signed_in.permissions, turn.now, pid);
   worker_.give_seat(socket, std::move(newcomer.seat));
-  welcome(socket, "client connected", newcomer, turn);
+  welcome(socket, AuditEvent::connected, newcomer, turn);
 }
 
-void SocketEvents::welcome(socketio::SocketId socket, std::string_view log_event, const Newcomer& newcomer, Turn turn) {
+void SocketEvents::welcome(socketio::SocketId socket, AuditEvent event, const Newcomer& newcomer, Turn turn) {
   const auto transport = server_.transport(socket);
   if (!transport) return;
   emit(socket, kStatus, status_json(worker_.link_status()), turn);
-  if (logger_.enabled(LogLevel::info))
-    logger_.info(log_event, {{"socket", server_.sid(socket)},
-                             {"user", newcomer.signed_in.identity->user_id},
-                             {"remote", newcomer.remote_address},
-                             {"transport", socketio::to_string(*transport)}});
+  audit_.write(event, turn.now.instant, [&] {
+    return std::vector<LogField>{{"socket", server_.sid(socket)},
+                                 {"user", newcomer.signed_in.identity->user_id},
+                                 {"remote", newcomer.remote_address},
+                                 {"transport", socketio::to_string(*transport)}};
+  });
 }
 
 void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now now) {
   const gateway::Client* client = worker_.find(gone.socket);
   if (!client) return;
-  if (logger_.enabled(LogLevel::info))
-    logger_.info("client disconnected", {{"socket", gone.sid.text()},
-                                         {"user", client->identity->user_id},
-                                         {"reason", socketio::to_string(gone.reason)}});
+  audit_.write(AuditEvent::disconnected, now.instant, [&] {
+    return std::vector<LogField>{
+        {"socket", gone.sid.text()}, {"user", client->identity->user_id}, {"reason", socketio::to_string(gone.reason)}};
+  });
   if (socketio::is_recoverable(gone.reason) && gone.reason != socketio::DisconnectReason::server_shutting_down)
     worker_.keep_session(gone.socket, now);
   else
@@ -175,6 +184,9 @@ void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socke
   } else if (event.name == kSubscriptions) {
     asker.event = kSubscriptions;
     list_subscriptions(asker, *client, turn);
+  } else if (event.name == kAuth) {
+    asker.event = kAuth;
+    renew_token(event, asker, *client, turn);
   } else {
     fail(asker, Error{ErrorCode::not_found, fmt::format("Unknown event: {}", event.name)}, turn);
   }
@@ -192,8 +204,8 @@ void SocketEvents::publish(const socketio::EventReceived& event, Asker asker, ga
   if (client.seat.publish(turn.now.instant)) return fail(asker, limiting_.too_many_publishes(), turn);
   auto message = read_publish(*argument, attachment);
   if (!message) return fail(asker, message.error(), turn);
-  if (!client.permissions->decide_publish(message->topic))
-    return fail(asker, Error{ErrorCode::forbidden, "Not authorized to publish to " + asker.topic}, turn);
+  if (const auto decision = client.permissions->decide_publish(message->topic); !decision)
+    return deny(asker, client, "publish to", decision, turn);
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("publish", {{"socket", server_.sid(asker.socket)},
                               {"user", client.identity->user_id},
@@ -212,14 +224,12 @@ void SocketEvents::subscribe(const socketio::EventReceived& event, Asker asker, 
   if (!members) return fail(asker, members.error(), turn);
   const auto filter = read_filter(*(*members)[0]);
   if (!filter) return fail(asker, filter.error(), turn);
-  if (!client.permissions->decide_subscribe(*filter))
-    return fail(asker, Error{ErrorCode::forbidden, "Not authorized to subscribe to " + asker.topic}, turn);
+  if (const auto decision = client.permissions->decide_subscribe(*filter); !decision)
+    return deny(asker, client, "subscribe to", decision, turn);
   const auto qos = static_cast<std::uint8_t>((*members)[1] ? *(*members)[1]->as_integer() : 0);
-  if (logger_.enabled(LogLevel::debug))
-    logger_.debug("subscribe", {{"socket", server_.sid(asker.socket)},
-                                {"user", client.identity->user_id},
-                                {"topic", asker.topic},
-                                {"qos", qos}});
+  audit_.write(AuditEvent::subscribed, turn.now.instant, [&] {
+    return describe(client, {{"topic", asker.topic}, {"qos", qos}});
+  });
   wait(worker_.subscribe(asker.socket, *filter, qos), std::move(asker));
 }
 
@@ -261,6 +271,46 @@ void SocketEvents::list_subscriptions(const Asker& asker, const gateway::Client&
   emit(asker.socket, kSubscriptions, subscription_list_json(listed), turn);
 }
 
+std::vector<LogField> SocketEvents::describe(const gateway::Client& client, std::vector<LogField> more) const {
+  std::vector<LogField> fields{{"socket", server_.sid(client.socket)},
+                               {"user", client.identity->user_id},
+                               {"remote", server_.handshake(client.socket).remote_address}};
+  fields.insert(fields.end(), more.begin(), more.end());
+  return fields;
+}
+
+void SocketEvents::deny(const Asker& asker, const gateway::Client& client, std::string_view what,
+                        const gateway::Decision& decision, Turn turn) {
+  audit_.write(AuditEvent::denied, turn.now.instant, [&] {
+    return describe(client, {{"operation", asker.event},
+                             {"topic", asker.topic},
+                             {"reason", to_text(decision, client.permissions->policy())}});
+  });
+  fail(asker, Error{ErrorCode::forbidden, fmt::format("Not authorized to {} {}", what, asker.topic)}, turn);
+}
+
+void SocketEvents::renew_token(const socketio::EventReceived& event, const Asker& asker, const gateway::Client& client,
+                               Turn turn) {
+  const auto argument = object_argument(event);
+  if (!argument) return fail(asker, argument.error(), turn);
+  const auto members = check_members(*argument, kAuthMembers);
+  if (!members) return fail(asker, members.error(), turn);
+  const bool from_browser = !server_.handshake(asker.socket).origin.empty();
+  auto signed_in = sign_ins_.sign_in(*(*members)[0]->as_string(), from_browser, turn.now.wall);
+  if (!signed_in) {
+    audit_.write(AuditEvent::refused, turn.now.instant, [&] {
+      return describe(client, {{"reason", signed_in.error().message}});
+    });
+    return fail(asker, signed_in.error(), turn);
+  }
+  if (signed_in->identity->user_id != client.identity->user_id)
+    return fail(asker, Error{ErrorCode::unauthorized, "The token is another user's: sub must stay the same"}, turn);
+  audit_.write(AuditEvent::renewed, turn.now.instant, [&] { return describe(client, {}); });
+  const auto expires_at = signed_in->identity->expires_at;
+  succeed(asker, expires_at ? fmt::format("{{\"expiresAt\":\"{}\"}}", to_iso8601(*expires_at)) : "{}", turn);
+  worker_.renew(asker.socket, std::move(signed_in->identity), std::move(signed_in->permissions), turn.now);
+}
+
 // --- answers ---
 
 void SocketEvents::wait(gateway::RequestId request, Asker asker) {
@@ -280,6 +330,10 @@ bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio
     return true;
   }
   if (const auto* revoked = std::get_if<gateway::SubscriptionRevoked>(&outcome)) {
+    if (const gateway::Client* client = worker_.find(revoked->socket))
+      audit_.write(AuditEvent::revoked, now.instant, [&] {
+        return describe(*client, {{"topic", revoked->filter.text()}});
+      });
     emit(revoked->socket, "mqtt:unsubscribed",
          fmt::format("{{\"topic\":{},\"reason\":\"not authorized\"}}", json_string(revoked->filter.text())), turn);
     return true;
@@ -340,6 +394,7 @@ void SocketEvents::fail(const Asker& asker, const Error& error, Turn turn) {
   if (asker.ack_id)
     return acknowledge(asker, fmt::format("{{\"success\":false,\"error\":{},\"statusCode\":{}}}", text, error.status()),
                        turn);
+  if (asker.event == kAuth) return emit(asker.socket, "mqtt:auth:error", fmt::format("{{\"error\":{}}}", text), turn);
   std::string json = fmt::format("{{\"error\":{},\"statusCode\":{}", text, error.status());
   if (!asker.topic.empty()) json += ",\"topic\":" + json_string(asker.topic);
   emit(asker.socket, std::string(asker.event) + ":error", json + "}", turn);

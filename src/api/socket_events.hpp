@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "api/audit_log.hpp"
 #include "api/user_limiting.hpp"
 #include "base/error.hpp"
 #include "base/instant.hpp"
@@ -23,7 +24,7 @@ namespace famemely::api {
 class SocketEvents {
  public:
   SocketEvents(socketio::Server& server, gateway::Worker& worker, gateway::SignIns& sign_ins,
-               const UserLimiting& limiting, Logger& logger);
+               const UserLimiting& limiting, AuditLog& audit, Logger& logger);
 
   void on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects);
   void on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects);
@@ -58,7 +59,7 @@ class SocketEvents {
 
   /// Lets a client in that has (or gets) no session to go on with.
   void accept(socketio::SocketId socket, Newcomer newcomer, bool recoverable, Turn turn);
-  void welcome(socketio::SocketId socket, std::string_view log_event, const Newcomer& newcomer, Turn turn);
+  void welcome(socketio::SocketId socket, AuditEvent event, const Newcomer& newcomer, Turn turn);
   void on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn);
 
   void publish(const socketio::EventReceived& event, Asker asker, gateway::Client& client, Turn turn);
@@ -66,7 +67,12 @@ class SocketEvents {
   void unsubscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client, Turn turn);
   [[nodiscard]] Error explain_unsubscribe(const Error& error, const Asker& asker) const;
   void list_subscriptions(const Asker& asker, const gateway::Client& client, Turn turn);
+  void renew_token(const socketio::EventReceived& event, const Asker& asker, const gateway::Client& client, Turn turn);
 
+  /// Who is at the socket, for the audit, and what else there is to say.
+  [[nodiscard]] std::vector<LogField> describe(const gateway::Client& client, std::vector<LogField> more) const;
+  void deny(const Asker& asker, const gateway::Client& client, std::string_view what, const gateway::Decision& decision,
+            Turn turn);
   void wait(gateway::RequestId request, Asker asker);
   void succeed(const Asker& asker, const std::string& data_json, Turn turn);
   void fail(const Asker& asker, const Error& error, Turn turn);
@@ -77,6 +83,7 @@ class SocketEvents {
   gateway::Worker& worker_;
   gateway::SignIns& sign_ins_;
   const UserLimiting limiting_;
+  AuditLog& audit_;
   Logger& logger_;
   std::unordered_map<gateway::RequestId, Asker> askers_;
   std::unordered_map<gateway::RequestId, Newcomer> recovering_;  // clients that want their sessions back

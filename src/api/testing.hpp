@@ -44,7 +44,9 @@ class Diary final : public Logger {
 /// One worker of a gateway, without a network and without a link: tests ask, and answer what is asked of the link.
 class Bench {
  public:
-  Bench() { set_status({.is_connected = true, .client_id = "me", .connected_at = now.wall}); }
+  explicit Bench(gateway::WorkerOptions worker = {}) : worker_options_(std::move(worker)) {
+    set_status({.is_connected = true, .client_id = "me", .connected_at = now.wall});
+  }
 
   void set_status(gateway::LinkStatus status) { tell(std::move(status)); }
 
@@ -107,14 +109,20 @@ class Bench {
   }
 
   /// A socket of this user, on a WebSocket of its own.
-  socketio::ConnectionId join(std::string_view user) {
+  socketio::ConnectionId join(std::string_view user) { return join_by(token(user)); }
+  socketio::ConnectionId join_by(std::string_view token) {
     const socketio::ConnectionId connection = ++last_connection_;
     application_.transports().on_upgrade(connection, engineio::make_upgrade("EIO=4&transport=websocket", "/socket.io/"),
                                          now, effects_);
     settle();
-    send(connection, R"(40/mqtt,{"token":")" + token(user) + "\"}");
+    send(connection, R"(40/mqtt,{"token":")" + std::string(token) + "\"}");
     network_.received[connection].clear();
     return connection;
+  }
+  /// Its connection drops.
+  void leave(socketio::ConnectionId connection) {
+    application_.transports().on_disconnected(connection, now, effects_);
+    settle();
   }
   /// Time goes by, and the timer of whatever is due then rings.
   void pass(Duration time) {
@@ -153,8 +161,9 @@ class Bench {
   }
 
  private:
-  static WorkerApplicationOptions options() {
+  [[nodiscard]] WorkerApplicationOptions options() const {
     WorkerApplicationOptions made;
+    made.worker = worker_options_;
     made.socketio.namespaces = {std::string(gateway::kNamespace)};
     made.socketio.namespaces.emplace_back(kAdminNamespace);
     made.admin = {
@@ -177,6 +186,7 @@ class Bench {
     } while (!effects_.for_application.empty() || !effects_.for_io.empty());
   }
 
+  gateway::WorkerOptions worker_options_;
   engineio::SeededRandom random_;
   gateway::Authenticator authenticator_{jwt::Verifier({.secret = std::string(kSecret)}),
                                         gateway::RoleClaims::defaults()};

@@ -5,17 +5,27 @@
 #include "api/security_headers.hpp"
 
 namespace famemely::api {
+namespace {
+
+gateway::WorkerOptions with_keys(gateway::WorkerOptions options, const gateway::Authenticator& authenticator) {
+  if (!options.still_accepts)
+    options.still_accepts = [&authenticator](const gateway::Identity& who) { return authenticator.still_accepts(who); };
+  return options;
+}
+
+}  // namespace
 
 WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
                                      const gateway::Authenticator& authenticator,
                                      const std::shared_ptr<const gateway::PermissionPolicy>& policy,
                                      RandomSource& random, Logger& logger)
     : server_(options.socketio, random),
-      worker_(options.worker, server_, random),
+      worker_(with_keys(options.worker, authenticator), server_, random),
       sign_ins_(authenticator, policy),
-      events_(server_, worker_, sign_ins_, options.rest.limiting, logger),
-      admin_(options.admin, server_, worker_, sign_ins_, logger),
-      routes_(options.rest, worker_, sign_ins_, random, logger),
+      audit_(logger),
+      events_(server_, worker_, sign_ins_, options.rest.limiting, audit_, logger),
+      admin_(options.admin, server_, worker_, sign_ins_, audit_),
+      routes_(options.rest, worker_, sign_ins_, random, audit_, logger),
       client_bundle_(options.client_bundle, options.serve_client),
       cors_(options.cors),
       limiting_(options.rest.limiting),
@@ -43,7 +53,7 @@ void WorkerApplication::process(Now now, socketio::Effects& effects) {
 bool WorkerApplication::take_administrators(const socketio::ApplicationEffect& effect, Now now,
                                             socketio::Effects& effects) {
   if (const auto* event = std::get_if<socketio::EventReceived>(&effect)) return admin_.on_event(*event, now);
-  if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect)) return admin_.on_disconnected(*gone);
+  if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect)) return admin_.on_disconnected(*gone, now);
   const auto* request = std::get_if<socketio::ConnectRequested>(&effect);
   if (!request || request->nsp != kAdminNamespace) return false;
   admin_.on_connect(*request, now, effects);
@@ -88,6 +98,7 @@ std::optional<HttpResponse> WorkerApplication::refuse_handshake(const RequestSit
 void WorkerApplication::on_link_events(std::span<gateway::WorkerEvent> events, Now now, socketio::Effects& effects) {
   for (gateway::WorkerEvent& event : events) {
     const bool status = std::holds_alternative<gateway::LinkStatus>(event);
+    if (const auto* changed = std::get_if<gateway::PolicyChanged>(&event)) sign_ins_.use_policy(changed->policy);
     worker_.on_link_event(event, now, effects);
     if (const auto* wanted = std::get_if<gateway::DisconnectWanted>(&event))
       admin_.on_disconnect_wanted(*wanted, now, effects);
@@ -107,8 +118,10 @@ void WorkerApplication::announce_if_due(Now now, socketio::Effects& effects) {
 }
 
 void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
-  worker_.on_timer(now);
+  worker_.on_timer(now, effects);
+  answer_outcomes(now, effects);
   announce_if_due(now, effects);
+  audit_.on_timer(now.instant);
   admin_.on_timer(now, effects);
   while (const auto socket = closer_.take(now.instant)) {
     if (events_.awaits_answer(*socket))
@@ -121,8 +134,8 @@ void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
 }
 
 Instant WorkerApplication::next_deadline() const {
-  return std::min(
-      {announcer_.next_deadline(), closer_.next_deadline(), worker_.next_deadline(), admin_.next_deadline()});
+  return std::min({audit_.next_deadline(), announcer_.next_deadline(), closer_.next_deadline(), worker_.next_deadline(),
+                   admin_.next_deadline()});
 }
 
 void WorkerApplication::begin_shutdown(Now now, Instant done_by, socketio::Effects& effects) {

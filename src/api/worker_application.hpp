@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "api/admin_events.hpp"
+#include "api/audit_log.hpp"
 #include "api/client_bundle.hpp"
 #include "api/cors.hpp"
 #include "api/rest_routes.hpp"
@@ -61,6 +62,7 @@ class WorkerApplication final : public gateway::Application {
   socketio::Server server_;
   gateway::Worker worker_;
   gateway::SignIns sign_ins_;
+  AuditLog audit_;
   SocketEvents events_;
   AdminEvents admin_;
   RestRoutes routes_;

@@ -69,14 +69,19 @@ void Authenticator::set_jwks(JwksState state) {
   const auto before = jwks_.load();
   const bool changed = !before || !before->keys->same_keys(*state.keys);
   jwks_.store(std::make_shared<const JwksState>(std::move(state)));
-  if (changed) generation_.fetch_add(1, std::memory_order_release);
+  if (changed) note_change();
 }
 
 void Authenticator::set_api_keys(ApiKeys keys) {
   const auto before = api_keys_.load();
   if (before && *before == keys) return;
   api_keys_.store(std::make_shared<const ApiKeys>(std::move(keys)));
+  note_change();
+}
+
+void Authenticator::note_change() {
   generation_.fetch_add(1, std::memory_order_release);
+  if (on_change_) on_change_();
 }
 
 void Authenticator::tell_of_unknown_key() const {

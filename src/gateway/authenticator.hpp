@@ -59,6 +59,8 @@ class Authenticator {
   /// From now on these keys count. Before the first call no JWKS, and no API keys, are configured.
   void set_jwks(JwksState state);
   void set_api_keys(ApiKeys keys);
+  /// Called after each change of keys, on the thread that made it. To be set before the first.
+  void set_on_change(std::function<void()> on_change) { on_change_ = std::move(on_change); }
   /// Counts the changes of keys: what was found out at another number may have changed.
   [[nodiscard]] std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   /// Called, on whatever thread, when a token names a key that the JWKS does not have; once until `expect_keys`. To be
@@ -75,10 +77,12 @@ class Authenticator {
   [[nodiscard]] Result<Identity, std::string> identify(std::string_view token, bool from_browser, WallTime now) const;
   [[nodiscard]] Result<Identity, std::string> identify_api_key(std::string_view key, bool from_browser) const;
   void tell_of_unknown_key() const;
+  void note_change();
 
   jwt::Verifier verifier_;
   RoleClaims role_claims_;
   std::function<void()> on_unknown_key_;
+  std::function<void()> on_change_;
   Snapshot<JwksState> jwks_{nullptr};
   Snapshot<ApiKeys> api_keys_{nullptr};
   std::atomic<std::uint64_t> generation_ = 0;

@@ -135,6 +135,11 @@ class Bridge final {
     Survey sum;
     WorkerSet awaited;
   };
+  struct PendingEnding {
+    Asker asker;
+    std::size_t sockets;
+    WorkerSet awaited;
+  };
   /// A client that wants its session back. Others that want the same one wait: only one of them can have it.
   struct PendingRecovery {
     Asker asker;
@@ -178,6 +183,8 @@ class Bridge final {
   void fetch_retained(const RetainedCommand& command);
   void begin_survey(SurveyCommand& command);
   void on_survey_reply(SurveyReply& reply);
+  void begin_ending(EndSessionsCommand& command);
+  void on_ending_reply(const EndSessionsReply& reply);
 
   // Sessions that are asked for again (bridge_recovery.cpp).
   void recover(RecoverCommand& command);
@@ -210,6 +217,8 @@ class Bridge final {
   std::vector<RetainedFetcher::Portion> riding_;          // on the open round
   std::unordered_map<std::uint64_t, PendingSurvey> surveys_;
   std::uint64_t last_survey_ = 0;
+  std::unordered_map<std::uint64_t, PendingEnding> endings_;
+  std::uint64_t last_ending_ = 0;
   socketio::EventLog<Delivery> recent_;
   std::unordered_map<std::uint64_t, PendingRecovery> recoveries_;
   std::unordered_map<socketio::Sid, std::uint64_t, SidHash> recovering_;    // the recovery that a session is in

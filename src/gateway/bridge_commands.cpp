@@ -42,6 +42,10 @@ void Bridge::handle(LinkCommand& command, Now now) {
     // A session that was recovered may be with another worker than the one that made its sid: they all look.
     for (std::size_t worker = 0; worker < workers_.size(); ++worker)
       queue(worker, DisconnectWanted{to_disconnect->sid, to_disconnect->close_connection, to_disconnect->by});
+  else if (auto* to_end = std::get_if<EndSessionsCommand>(&command))
+    begin_ending(*to_end);
+  else if (const auto* ended = std::get_if<EndSessionsReply>(&command))
+    on_ending_reply(*ended);
   else if (auto* to_recover = std::get_if<RecoverCommand>(&command))
     recover(*to_recover);
   else if (auto* found = std::get_if<RecoveryReply>(&command))
@@ -113,6 +117,26 @@ void Bridge::on_survey_reply(SurveyReply& reply) {
   if (survey.awaited != 0) return;
   queue(survey.asker.worker, SurveyAnswer{survey.asker.request, std::make_shared<const Survey>(std::move(survey.sum))});
   surveys_.erase(found);
+}
+
+// --- sessions that an administrator ends ---
+
+void Bridge::begin_ending(EndSessionsCommand& command) {
+  const std::uint64_t id = ++last_ending_;
+  endings_.emplace(id, PendingEnding{{command.worker, command.request}, 0, (WorkerSet{1} << workers_.size()) - 1});
+  const auto whose = std::make_shared<const Whose>(std::move(command.whose));
+  for (std::size_t worker = 0; worker < workers_.size(); ++worker) queue(worker, EndSessions{id, whose});
+}
+
+void Bridge::on_ending_reply(const EndSessionsReply& reply) {
+  const auto found = endings_.find(reply.ending);
+  if (found == endings_.end()) return;
+  PendingEnding& ending = found->second;
+  ending.sockets += reply.sockets;
+  ending.awaited &= ~(WorkerSet{1} << reply.worker);
+  if (ending.awaited != 0) return;
+  queue(ending.asker.worker, SessionsEnded{ending.asker.request, ending.sockets});
+  endings_.erase(found);
 }
 
 }  // namespace famemely::gateway

@@ -82,6 +82,10 @@ class BridgeTest : public ::testing::Test {
       } else if (const auto* wanted = std::get_if<DisconnectWanted>(&event)) {
         texts.push_back("disconnect " + wanted->sid + (wanted->close_connection ? " and close by " : " by ") +
                         wanted->by);
+      } else if (const auto* ending = std::get_if<EndSessions>(&event)) {
+        texts.push_back("end " + ending->whose->user_id);
+      } else if (const auto* ended = std::get_if<SessionsEnded>(&event)) {
+        texts.push_back("ended " + std::to_string(ended->request) + ": " + std::to_string(ended->sockets));
       } else if (const auto* status = std::get_if<LinkStatus>(&event)) {
         texts.emplace_back(status->is_connected ? "up" : "down");
       }
@@ -207,6 +211,25 @@ TEST_F(BridgeTest, LetsEveryWorkerLookForASocketThatIsToGo) {
   bridge_.on_commands(commands, now_);
   for (std::size_t worker = 0; worker < 2; ++worker)
     EXPECT_EQ(events(worker).back(), "disconnect a-sid and close by root") << worker;
+}
+
+TEST_F(BridgeTest, AddsUpWhatAllWorkersHaveEnded) {
+  std::vector<LinkCommand> commands;
+  commands.push_back(EndSessionsCommand{1, 7, {.user_id = "alice"}});
+  bridge_.on_commands(commands, now_);
+  std::uint64_t ending = 0;
+  for (std::size_t worker = 0; worker < 2; ++worker) {
+    EXPECT_EQ(events(worker).back(), "end alice") << worker;
+    ending = std::get<EndSessions>(bridge_.events_for(worker).back()).ending;
+  }
+  commands.clear();
+  commands.push_back(EndSessionsReply{0, ending, 2});
+  bridge_.on_commands(commands, now_);
+  EXPECT_EQ(events(1).back(), "end alice") << "one worker has not said";
+  commands.clear();
+  commands.push_back(EndSessionsReply{1, ending, 3});
+  bridge_.on_commands(commands, now_);
+  EXPECT_EQ(events(1).back(), "ended 7: 5");
 }
 
 }  // namespace

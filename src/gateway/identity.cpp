@@ -16,8 +16,12 @@ Identity make_identity(std::string subject, std::string claims_json, const RoleC
                     .roles = {},
                     .expires_at = expires_at,
                     .claims_json = std::move(claims_json),
+                    .session_id = {},
                     .backend_only = backend_only};
-  if (const auto claims = JsonView::parse(identity.claims_json)) identity.roles = role_claims.roles_of(*claims);
+  if (const auto claims = JsonView::parse(identity.claims_json)) {
+    identity.roles = role_claims.roles_of(*claims);
+    if (const auto session = claims->find("session_id")) identity.session_id = session->as_string().value_or("");
+  }
   return identity;
 }
 
@@ -28,6 +32,7 @@ Identity make_key_identity(std::string_view name, std::string_view role, std::st
                     .roles = {},
                     .expires_at = std::nullopt,
                     .claims_json = std::move(claims),
+                    .session_id = {},
                     .backend_only = true,
                     .key_id = std::string(name),
                     .key_mark = {KeyKind::api_key, std::string(digest)}};

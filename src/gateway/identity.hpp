@@ -30,6 +30,7 @@ struct Identity {
   /// Without leeway; nothing for API keys, which last until they leave their file.
   std::optional<WallTime> expires_at;
   std::string claims_json;    // the token's claims as they were signed, an object
+  std::string session_id{};   // the claim of that name: one sign-in of the user; empty if there is none
   bool backend_only = false;  // a key of a backend: refused to requests that carry an Origin
   std::string key_id{};       // of the key that vouches: `kid`, or the name of an API key; empty for the secret
   KeyMark key_mark{};

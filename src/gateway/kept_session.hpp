@@ -43,6 +43,7 @@ struct KeptSession {
   socketio::Sid sid;
   socketio::Sid pid;
   std::string user_id;
+  std::string session_id;  // as its last token had it
   std::vector<Subscription> subscriptions;
   OwnEvents own_events;
   std::deque<Replays::Replay> replays;  // of retained messages, not all queued yet

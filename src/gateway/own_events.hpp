@@ -48,6 +48,9 @@ class OwnEvents {
   /// Keeps nothing but the mark of where it has been.
   void clear();
 
+  /// The last one, if it is kept.
+  [[nodiscard]] const Event* newest() const { return kept().empty() ? nullptr : &kept().back(); }
+
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:

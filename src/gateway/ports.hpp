@@ -23,6 +23,8 @@
 /// What crosses between the workers and the link. Everything here is moved or immutable.
 namespace famemely::gateway {
 
+class PermissionPolicy;
+
 /// A request of one worker to the link, counted up by that worker.
 using RequestId = std::uint64_t;
 using WorkerIndex = std::uint8_t;
@@ -184,6 +186,26 @@ struct DisconnectCommand {
   bool close_connection;  // else the namespace only
   std::string by;         // the administrator, for the log
 };
+/// Whose sockets are meant: one of the two is set, the other empty.
+struct Whose {
+  std::string user_id{};
+  std::string session_id{};  // the claim of a token: one sign-in of a user
+
+  [[nodiscard]] bool is(std::string_view user, std::string_view session) const {
+    return user_id.empty() ? session == session_id : user == user_id;
+  }
+};
+/// All workers are to disconnect these sockets, and to keep no session of theirs. Answered by SessionsEnded.
+struct EndSessionsCommand {
+  WorkerIndex worker;
+  RequestId request;
+  Whose whose;
+};
+struct EndSessionsReply {
+  WorkerIndex worker;
+  std::uint64_t ending;
+  std::size_t sockets;
+};
 struct SurveyReply {
   WorkerIndex worker;
   std::uint64_t survey;
@@ -212,10 +234,10 @@ struct RecoveryReply {
 struct SessionOverCommand {
   socketio::Sid pid;
 };
-using LinkCommand =
-    std::variant<SubscribeCommand, ReleaseCommand, PublishCommand, RetainedCommand, RetainedAgainCommand,
-                 UserSubscribeCommand, UserUnsubscribeCommand, UserPresenceCommand, SurveyCommand, SurveyReply,
-                 RecoverCommand, RecoveryReply, SessionOverCommand, DisconnectCommand>;
+using LinkCommand = std::variant<SubscribeCommand, ReleaseCommand, PublishCommand, RetainedCommand,
+                                 RetainedAgainCommand, UserSubscribeCommand, UserUnsubscribeCommand,
+                                 UserPresenceCommand, SurveyCommand, SurveyReply, RecoverCommand, RecoveryReply,
+                                 SessionOverCommand, DisconnectCommand, EndSessionsCommand, EndSessionsReply>;
 
 // --- from the link to a worker ---
 
@@ -329,6 +351,15 @@ struct DisconnectWanted {
   bool close_connection;
   std::string by;
 };
+/// Answered by an EndSessionsReply.
+struct EndSessions {
+  std::uint64_t ending;
+  std::shared_ptr<const Whose> whose;
+};
+struct SessionsEnded {
+  RequestId request;
+  std::size_t sockets;
+};
 struct SurveyAnswer {
   RequestId request;
   std::shared_ptr<const Survey> survey;
@@ -349,10 +380,20 @@ struct Recovered {
   std::vector<Granted> granted{};
   MessageSequence after = 0;  // the last message that the link had handed out, to whomever
 };
-using WorkerEvent =
-    std::variant<Delivery, SubscribeAnswer, PublishAnswer, FilterLost, LinkStatus, RetainedMessages,
-                 UserSubscribeAnswer, UserUnsubscribeAnswer, UserSubscribed, UserUnsubscribed, UserSubscriptionRefused,
-                 SurveyQuestion, SurveyAnswer, RecoveryQuestion, Recovered, DisconnectWanted>;
+
+// --- from the app to every worker ---
+
+/// The rules are these from now on, also for what is held already.
+struct PolicyChanged {
+  std::shared_ptr<const PermissionPolicy> policy;
+};
+/// Some keys may not be in force any more.
+struct KeysChanged {};
+
+using WorkerEvent = std::variant<Delivery, SubscribeAnswer, PublishAnswer, FilterLost, LinkStatus, RetainedMessages,
+                                 UserSubscribeAnswer, UserUnsubscribeAnswer, UserSubscribed, UserUnsubscribed,
+                                 UserSubscriptionRefused, SurveyQuestion, SurveyAnswer, RecoveryQuestion, Recovered,
+                                 DisconnectWanted, EndSessions, SessionsEnded, PolicyChanged, KeysChanged>;
 
 /// About the bytes that an item holds: what bounds the queues between threads.
 [[nodiscard]] std::size_t weight(const LinkCommand& command);

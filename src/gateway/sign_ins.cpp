@@ -34,7 +34,12 @@ const SignedIn* SignIns::recall(const std::string& digest, WallTime now) {
   const auto found = known_.find(digest);
   if (found == known_.end()) return nullptr;
   const auto& expires_at = found->second.identity->expires_at;
-  if (!expires_at || now < *expires_at) return &found->second;
+  if (!expires_at || now < *expires_at) {
+    // The rules may have changed since.
+    if (&found->second.permissions->policy() != policy_.get())
+      found->second.permissions = std::make_shared<const Permissions>(policy_, *found->second.identity);
+    return &found->second;
+  }
   known_.erase(found);  // within the leeway it is verified each time
   return nullptr;
 }
@@ -53,5 +58,7 @@ void SignIns::follow_keys() {
   if (std::exchange(keys_seen_, generation) == generation) return;
   std::erase_if(known_, [&](const auto& entry) { return !authenticator_.still_accepts(*entry.second.identity); });
 }
+
+void SignIns::use_policy(std::shared_ptr<const PermissionPolicy> policy) { policy_ = std::move(policy); }
 
 }  // namespace famemely::gateway

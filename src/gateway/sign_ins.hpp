@@ -35,6 +35,8 @@ class SignIns {
 
   /// As Authenticator::authenticate.
   [[nodiscard]] Result<SignedIn, Error> sign_in(std::string_view token, bool from_browser, WallTime now);
+  /// Who signs in from now on has the rights of these rules.
+  void use_policy(std::shared_ptr<const PermissionPolicy> policy);
   [[nodiscard]] std::size_t remembered() const { return known_.size(); }
   /// As Authenticator::still_accepts.
   [[nodiscard]] bool still_accepts(const Identity& identity) const { return authenticator_.still_accepts(identity); }

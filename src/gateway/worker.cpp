@@ -26,13 +26,14 @@ RequestId request_of(const Outcome& outcome) {
       outcome);
 }
 
-Worker::Worker(const WorkerOptions& options, socketio::Server& server, RandomSource& random)
-    : options_(options), server_(server), random_(random) {}
+Worker::Worker(WorkerOptions options, socketio::Server& server, RandomSource& random)
+    : options_(std::move(options)), server_(server), random_(random) {}
 
 // --- clients ---
 
 void Worker::add_client(socketio::SocketId socket, std::shared_ptr<const Identity> identity,
-                        std::shared_ptr<const Permissions> permissions, const std::optional<socketio::Sid>& pid) {
+                        std::shared_ptr<const Permissions> permissions, Now now,
+                        const std::optional<socketio::Sid>& pid) {
   if (socket.slot >= clients_.size()) clients_.resize(socket.slot + std::size_t{1});
   Client& client = clients_[socket.slot];
   client = Client{.socket = socket,
@@ -43,6 +44,7 @@ void Worker::add_client(socketio::SocketId socket, std::shared_ptr<const Identit
                   .pid = pid};
   ++client_count_;
   if (pid) sessions_[*pid] = {socket, nullptr};
+  begin_access(client, now);
   add_socket_of_user(client);
   for (const UserHere::Held& held : users_.at(client.identity->user_id).subscriptions)
     if (index_.is_member(held.filter, socket.slot)) ask_retained(socket, held.filter, last_message_);
@@ -71,7 +73,12 @@ void Worker::remove_client(socketio::SocketId socket) {
   replays_.remove(socket.slot);
   session_bytes_ -= client->own_events.bytes();
   if (client->pid) end_session(*client->pid);
-  *client = Client{};
+  forget(*client);
+}
+
+void Worker::forget(Client& client) {
+  access_alarms_.cancel(client.socket.slot);
+  client = Client{};
   --client_count_;
 }
 
@@ -205,6 +212,14 @@ void Worker::on_link_event(WorkerEvent& event, Now now, socketio::Effects& effec
     on_recovery_question(*wanted, now, effects);
   } else if (auto* recovered = std::get_if<Recovered>(&event)) {
     on_recovered(*recovered, now, effects);
+  } else if (const auto* ending = std::get_if<EndSessions>(&event)) {
+    on_end_sessions(*ending, now, effects);
+  } else if (const auto* ended = std::get_if<SessionsEnded>(&event)) {
+    if (awaited_.erase(ended->request)) outcomes_.push_back(SessionsEndedOutcome{ended->request, ended->sockets});
+  } else if (const auto* changed = std::get_if<PolicyChanged>(&event)) {
+    use_policy(changed->policy);
+  } else if (std::holds_alternative<KeysChanged>(event)) {
+    check_keys(now);
   }
 }
 
@@ -222,6 +237,10 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
 
   if (Client* client = find(ask.socket)) {
     --client->asks;
+    // Its rights may have shrunk since it asked.
+    if (answer.outcome && !client->permissions->decide_subscribe(ask.filter))
+      answer.outcome =
+          failure(Error{ErrorCode::forbidden, fmt::format("Not authorized to subscribe to {}", ask.filter.text())});
     if (!answer.outcome) {
       if (late_asks_.contains(answer.request))
         outcomes_.push_back(SubscriptionLost{ask.socket, ask.filter, std::move(answer.outcome.error())});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "gateway/permissions.hpp"
 #include "gateway/ports.hpp"
 #include "gateway/replays.hpp"
+#include "gateway/slot_alarms.hpp"
 #include "gateway/subscription_index.hpp"
 #include "gateway/user_account.hpp"
 #include "protocol/socketio/server.hpp"
@@ -36,7 +38,11 @@ struct WorkerOptions {
   std::size_t recovery_bytes = 0;
   /// The same, and what else belongs to sessions, for all of this worker's.
   std::size_t recovery_bytes_total = 0;
+  /// For the end of a token, as when it is verified.
+  Duration token_leeway{};
   LimitCounters* limit_counters = nullptr;  // of the process
+  /// Whether the key that vouches for somebody is still in force; nothing: all are.
+  std::function<bool(const Identity&)> still_accepts{};
 };
 
 /// One socket on the namespace.
@@ -51,6 +57,8 @@ struct Client {
   std::optional<socketio::Sid> sid{};  // what the client knows itself by
   std::optional<socketio::Sid> pid{};  // by which its session is asked for again; nothing: it can't be
   OwnEvents own_events{};
+  std::optional<WallTime> withdrawn_at{};  // when the grace ends for a token whose key is not in force any more
+  bool told_of_expiry = false;
   UserSeat seat{};
 
   [[nodiscard]] const Subscription* find(const mqtt::TopicFilter& filter) const;
@@ -72,6 +80,10 @@ struct UnsubscribeOutcome {
 struct SurveyOutcome {
   RequestId request;
   std::shared_ptr<const Survey> survey;
+};
+struct SessionsEndedOutcome {
+  RequestId request;
+  std::size_t sockets;  // that were disconnected
 };
 struct PublishOutcome {
   RequestId request;
@@ -99,14 +111,16 @@ struct RecoverOutcome {
   RequestId request;
   socketio::SocketId socket;
   Fate fate;
+  std::shared_ptr<const Permissions> permissions;  // the rules may have changed since it asked
 };
 /// A subscribe that had no answer when the connection dropped has succeeded after the recovery.
 struct LateSubscribeOutcome {
   socketio::SocketId socket;
   Subscription subscription;
 };
-using Outcome = std::variant<SubscribeOutcome, UserSubscribeOutcome, UnsubscribeOutcome, PublishOutcome, SurveyOutcome,
-                             SubscriptionLost, SubscriptionRevoked, RecoverOutcome, LateSubscribeOutcome>;
+using Outcome =
+    std::variant<SubscribeOutcome, UserSubscribeOutcome, UnsubscribeOutcome, PublishOutcome, SurveyOutcome,
+                 SessionsEndedOutcome, SubscriptionLost, SubscriptionRevoked, RecoverOutcome, LateSubscribeOutcome>;
 
 /// The request that the outcome answers; 0 if it answers none.
 [[nodiscard]] RequestId request_of(const Outcome& outcome);
@@ -122,12 +136,13 @@ struct WorkerCounters {
 /// asked of the link. Requests are answered by outcomes, which the caller takes after each call.
 class Worker {
  public:
-  Worker(const WorkerOptions& options, socketio::Server& server, RandomSource& random);
+  Worker(WorkerOptions options, socketio::Server& server, RandomSource& random);
 
   /// A private id for a client that may recover; nothing if nobody may.
   [[nodiscard]] std::optional<socketio::Sid> make_pid();
   void add_client(socketio::SocketId socket, std::shared_ptr<const Identity> identity,
-                  std::shared_ptr<const Permissions> permissions, const std::optional<socketio::Sid>& pid = {});
+                  std::shared_ptr<const Permissions> permissions, Now now,
+                  const std::optional<socketio::Sid>& pid = {});
   /// The client, new or recovered, counts in its user's account from here on.
   void give_seat(socketio::SocketId socket, UserSeat seat);
   void remove_client(socketio::SocketId socket);
@@ -161,8 +176,15 @@ class Worker {
   /// Disconnects the socket of that sid, wherever it is. It gets a DISCONNECT packet, so official clients stay away
   /// until they are told to connect.
   void disconnect_anywhere(std::string sid, bool close_connection, std::string by);
+  /// Disconnects these sockets so, wherever they are, and ends the sessions that are kept of them. Answered by a
+  /// SessionsEndedOutcome.
+  RequestId end_sessions(Whose whose);
   /// Does that, if the socket is here. False if it is not.
   bool disconnect_here(const DisconnectWanted& wanted, Now now, socketio::Effects& effects);
+
+  /// The client has brought another token of the same user. What it covers no more is told by SubscriptionRevoked.
+  void renew(socketio::SocketId socket, std::shared_ptr<const Identity> identity,
+             std::shared_ptr<const Permissions> permissions, Now now);
 
   void on_link_event(WorkerEvent& event, Now now, socketio::Effects& effects);
   void on_link_full(std::vector<LinkCommand>& commands);
@@ -171,7 +193,7 @@ class Worker {
   /// Queues an event for one client, or closes it as a slow consumer; for one that is away, it is kept.
   void emit_or_close(socketio::SocketId socket, std::string_view event, std::string args_json, Now now,
                      socketio::Effects& effects);
-  void on_timer(Now now);
+  void on_timer(Now now, socketio::Effects& effects);
   [[nodiscard]] Instant next_deadline() const;
 
   [[nodiscard]] const LinkStatus& link_status() const { return link_status_; }
@@ -216,12 +238,38 @@ class Worker {
     socketio::SocketId socket;
     std::shared_ptr<const Identity> identity;
     std::shared_ptr<const Permissions> permissions;
+    bool ended = false;  // by an administrator
+  };
+  /// New rules that not all clients have yet.
+  struct PolicyChange {
+    std::shared_ptr<const PermissionPolicy> policy;
+    std::size_t next_slot = 0;
+    /// Sockets of one token share them, as they share the identity.
+    std::unordered_map<std::shared_ptr<const Identity>, std::shared_ptr<const Permissions>> made{};
+
+    [[nodiscard]] std::shared_ptr<const Permissions> permissions_of(const std::shared_ptr<const Identity>& identity);
   };
   struct RetainedAsk {
     socketio::SocketId socket;
     FilterId filter;
     MessageSequence joined_at;
   };
+
+  void forget(Client& client);
+
+  // How long a client may stay, and what it may hear (worker_access.cpp).
+  void begin_access(Client& client, Now now);
+  void watch_access(const Client& client, Now now);
+  void on_access_alarm(Client& client, Now now, socketio::Effects& effects);
+  [[nodiscard]] std::optional<WallTime> closes_at(const Client& client) const;
+  /// The rules are others: some clients are looked at now, the rest as time goes on, so that no client waits long.
+  void use_policy(const std::shared_ptr<const PermissionPolicy>& policy);
+  void go_on_with_policy();
+  void recheck(Client& client);
+  /// The keys are others: sockets whose key is not in force any more stay for a grace, those whose key is back as long
+  /// as their token.
+  void check_keys(Now now);
+  void emit_momentary(const Client& client, std::string_view event, std::string args_json);
 
   void deliver(const Delivery& delivery, Now now, socketio::Effects& effects);
   void on_queue_full(ClientSlot slot, std::uint8_t qos);
@@ -284,6 +332,8 @@ class Worker {
 
   // What administrators see and do (worker_sockets.cpp).
   void list_sockets(Survey& part);
+  void disconnect(socketio::SocketId socket, bool close_connection, Now now, socketio::Effects& effects);
+  void on_end_sessions(const EndSessions& wanted, Now now, socketio::Effects& effects);
   [[nodiscard]] std::vector<std::string> filters_of(const Client& client) const;
 
   // Retained messages.
@@ -296,6 +346,8 @@ class Worker {
   RandomSource& random_;
   std::vector<Client> clients_;  // by the socket's slot; without identity: nobody
   std::size_t client_count_ = 0;
+  SlotAlarms access_alarms_;
+  std::optional<PolicyChange> policy_change_;
   SubscriptionIndex index_;
   std::unordered_map<std::string, HeldFilter> held_;  // by the filter's text
   std::unordered_map<std::string, UserHere> users_;

@@ -62,6 +62,7 @@ std::shared_ptr<KeptSession> Worker::take_session(Client& client) {
   session->sid = *client.sid;
   session->pid = *client.pid;
   session->user_id = client.identity->user_id;
+  session->session_id = client.identity->session_id;
   session_bytes_ -= client.own_events.bytes();
   session->own_events = std::move(client.own_events);
   session->subscriptions = std::move(client.subscriptions);
@@ -84,8 +85,7 @@ std::shared_ptr<KeptSession> Worker::take_session(Client& client) {
         session->unanswered_subscribes.push_back({ask.filter, ask.qos});
   ++users_.at(session->user_id).away;
   remove_socket_of_user(client);
-  client = Client{};
-  --client_count_;
+  forget(client);
   return session;
 }
 
@@ -147,7 +147,9 @@ void Worker::keep_within_bounds(Client* adding, Instant now) {
   while (session_bytes_ > options_.recovery_bytes_total && !kept_until_.empty()) end_kept(kept_until_.begin()->second);
 }
 
-void Worker::on_timer(Now now) {
+void Worker::on_timer(Now now, socketio::Effects& effects) {
+  go_on_with_policy();
+  while (const auto slot = access_alarms_.take_due(now.instant)) on_access_alarm(clients_[*slot], now, effects);
   while (!kept_until_.empty() && kept_until_.begin()->first <= now.instant) end_kept(kept_until_.begin()->second);
   if (client_count_ == 0 || now.instant < next_trim_) return;
   next_trim_ = now.instant + options_.recovery_window / 2 + kSharingInterval;
@@ -157,8 +159,9 @@ void Worker::on_timer(Now now) {
 }
 
 Instant Worker::next_deadline() const {
+  if (policy_change_) return Instant{};
   const Instant trim = client_count_ == 0 || options_.recovery_window == Duration::zero() ? kNever : next_trim_;
-  return kept_until_.empty() ? trim : std::min(trim, kept_until_.begin()->first);
+  return std::min({trim, access_alarms_.next(), kept_until_.empty() ? kNever : kept_until_.begin()->first});
 }
 
 KeptSession* Worker::kept_session_of(socketio::SocketId socket) {
@@ -254,7 +257,8 @@ void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effe
   if (!recovered.session) {
     // A client that waits becomes a new one of the user's in this turn.
     outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket,
-                                       waits ? RecoverOutcome::Fate::new_session : RecoverOutcome::Fate::gone});
+                                       waits ? RecoverOutcome::Fate::new_session : RecoverOutcome::Fate::gone,
+                                       std::move(ask.permissions)});
     if (!waits) forget_user_if_gone(user_id);
     return;
   }
@@ -274,8 +278,10 @@ void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effe
   if (waits) {
     restore(recovered, ask, now, effects);
   } else {
-    outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket, RecoverOutcome::Fate::gone});
+    outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket, RecoverOutcome::Fate::gone, nullptr});
+    const socketio::Sid pid = session.pid;
     store(std::move(recovered.session));  // gone again before it was here
+    if (ask.ended) end_kept(pid);
     keep_within_bounds(nullptr, now.instant);
   }
 }
@@ -295,9 +301,10 @@ void Worker::restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::E
                   .pid = session.pid,
                   .own_events = std::move(session.own_events)};
   ++client_count_;
+  begin_access(client, now);
   session_bytes_ += client.own_events.bytes();
   sessions_[session.pid] = {.socket = socket, .kept = nullptr};
-  outcomes_.push_back(RecoverOutcome{recovered.request, socket, RecoverOutcome::Fate::recovered});
+  outcomes_.push_back(RecoverOutcome{recovered.request, socket, RecoverOutcome::Fate::recovered, client.permissions});
   for (auto& [filter, error] : session.lost) outcomes_.push_back(SubscriptionLost{socket, filter, error});
   for (const Subscription& subscription : session.subscriptions) {
     if (client.permissions->decide_subscribe(subscription.filter))

@@ -52,16 +52,47 @@ bool Worker::disconnect_here(const DisconnectWanted& wanted, Now now, socketio::
     if (server_.sid(client.socket) == wanted.sid) found = client.socket;
   });
   if (!found) return false;
-  Client& client = *find(*found);
-  if (client.pid) end_session(*std::exchange(client.pid, std::nullopt));  // nobody gets that back
-  if (!wanted.close_connection) {
-    server_.disconnect(*found, now, effects);
-    return true;
-  }
-  // What is queued still leaves before the connection is closed.
-  server_.emit(*found, socketio::make_disconnect_frame(kNamespace));
-  server_.close_transport(*found, socketio::DisconnectReason::server_namespace_disconnect, now, effects);
+  disconnect(*found, wanted.close_connection, now, effects);
   return true;
+}
+
+/// By a DISCONNECT packet.
+void Worker::disconnect(socketio::SocketId socket, bool close_connection, Now now, socketio::Effects& effects) {
+  Client& client = *find(socket);
+  if (client.pid) end_session(*std::exchange(client.pid, std::nullopt));  // nobody gets that back
+  if (!close_connection) return server_.disconnect(socket, now, effects);
+  // What is queued still leaves before the connection is closed.
+  server_.emit(socket, socketio::make_disconnect_frame(kNamespace));
+  server_.close_transport(socket, socketio::DisconnectReason::server_namespace_disconnect, now, effects);
+}
+
+RequestId Worker::end_sessions(Whose whose) {
+  const RequestId request = ++last_request_;
+  awaited_.insert(request);
+  commands_.push_back(EndSessionsCommand{options_.index, request, std::move(whose)});
+  return request;
+}
+
+void Worker::on_end_sessions(const EndSessions& wanted, Now now, socketio::Effects& effects) {
+  const Whose& whose = *wanted.whose;
+  std::vector<socketio::SocketId> sockets;
+  for_each_client([&](const Client& client) {
+    if (whose.is(client.identity->user_id, client.identity->session_id)) sockets.push_back(client.socket);
+  });
+  for (const socketio::SocketId socket : sockets) disconnect(socket, true, now, effects);
+  // Those that wait for the session they had: refused, they stay away as well.
+  for (auto& [request, ask] : recover_asks_) {
+    if (ask.ended || !whose.is(ask.identity->user_id, ask.identity->session_id)) continue;
+    ask.ended = true;
+    if (!server_.transport(ask.socket)) continue;
+    server_.refuse(ask.socket, "Disconnected by an administrator", R"({"statusCode":403})");
+    sockets.push_back(ask.socket);
+  }
+  std::vector<socketio::Sid> kept;
+  for (const auto& [pid, place] : sessions_)
+    if (place.kept && whose.is(place.kept->user_id, place.kept->session_id)) kept.push_back(pid);
+  for (const socketio::Sid& pid : kept) end_kept(pid);
+  commands_.push_back(EndSessionsReply{options_.index, wanted.ending, sockets.size()});
 }
 
 }  // namespace famemely::gateway

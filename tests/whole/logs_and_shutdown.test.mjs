@@ -50,10 +50,15 @@ test('the log as JSON, at debug', async (t) => {
     await succeed(socket, 'mqtt:unsubscribe', { topic: 'log/socket' });
     for (const event of ['subscribe', 'publish', 'unsubscribe']) {
       const line = await logged(gateway, { event, socket: id, topic: 'log/socket' });
-      assert.deepEqual([line.level, line.user], ['debug', 'alice'], event);
+      assert.deepEqual([line.level, line.user], [event === 'subscribe' ? 'info' : 'debug', 'alice'], event);
     }
     await logged(gateway, { event: 'message', level: 'debug', topic: 'log/socket' });
     await ask(socket, 'mqtt:publish', { topic: 'users/bob/x', payload: 1 });
+    const denied = await logged(gateway, { event: 'denied', level: 'info', socket: id, topic: 'users/bob/x' });
+    assert.deepEqual(
+      [denied.user, denied.remote, denied.operation, denied.reason],
+      ['alice', '127.0.0.1', 'mqtt:publish', 'rule 4 of the built-in policy'],
+    );
     const failed = await logged(gateway, { event: 'request failed', socket: id, topic: 'users/bob/x' });
     assert.match(JSON.stringify(failed), /Not authorized to publish to users\/bob\/x/);
   });
@@ -69,7 +74,7 @@ test('the log as JSON, at debug', async (t) => {
       const request = answer.headers['x-request-id'];
       assert.match(request, /^id-/);
       const operation = await logged(gateway, { event, request });
-      assert.equal(operation.level, 'debug');
+      assert.equal(operation.level, event === 'subscribe' ? 'info' : 'debug');
       assert.match(operation.topic, /^(log\/rest|users\/bob\/y)$/);
       const line = await logged(gateway, { event: 'request', request });
       assert.deepEqual([line.level, line.method, line.status, line.user], ['debug', 'POST', status, 'alice']);
@@ -129,7 +134,7 @@ test('the log as JSON, at debug', async (t) => {
   });
 });
 
-test('at info nothing is said of single requests, messages and operations', async (t) => {
+test('at info nothing is said of single messages and requests that went well', async (t) => {
   const { gateway } = await startBoth(t, { env: { LOG_LEVEL: 'info' } });
   const socket = await connect(t, gateway);
   await subscribe(socket, 'log/quiet', 1);
@@ -138,7 +143,10 @@ test('at info nothing is said of single requests, messages and operations', asyn
   await rest(gateway, 'POST', '/mqtt/publish', { topic: 'users/bob/x', payload: 1 });
   await logged(gateway, { event: 'client connected' });
   await sleep(50);
-  assert.ok(!gateway.text.includes('log/quiet'));
+  assert.deepEqual(
+    gateway.log.filter((line) => line.topic).map(({ event, topic }) => [event, topic]),
+    [['subscribe', 'log/quiet'], ['denied', 'users/bob/x']],
+  );
   assert.deepEqual(gateway.log.filter((line) => line.level === 'debug' || line.event === 'request'), []);
 });
 

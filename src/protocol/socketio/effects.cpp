@@ -36,6 +36,8 @@ std::string_view to_string(DisconnectReason reason) {
       return "server shutting down";
     case DisconnectReason::slow_consumer:
       return "slow consumer";
+    case DisconnectReason::token_expired:
+      return "token expired";
   }
   return "";
 }
@@ -52,6 +54,7 @@ bool is_recoverable(DisconnectReason reason) {
     case DisconnectReason::forced_close:
     case DisconnectReason::server_shutting_down:
     case DisconnectReason::slow_consumer:
+    case DisconnectReason::token_expired:
       return true;
   }
   return false;

@@ -43,6 +43,7 @@ enum class DisconnectReason : std::uint8_t {
   forced_close,
   server_shutting_down,
   slow_consumer,
+  token_expired,
 };
 [[nodiscard]] std::string_view to_string(DisconnectReason reason);
 /// False where one of the two sides wanted the socket to end, or the client sends garbage: such a session is not kept

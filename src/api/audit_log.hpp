@@ -1,0 +1,69 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/instant.hpp"
+#include "base/logger.hpp"
+
+namespace famemely::api {
+
+/// What is worth a line of the log for who later asks who did what.
+enum class AuditEvent : std::uint8_t {
+  connected,
+  recovered,
+  disconnected,
+  refused,        // a socket that may not come in
+  unauthorized,   // a request without a good token
+  denied,         // a publish or subscription without a right to it
+  subscribed,     // asked for, with a right to it
+  revoked,        // a right that is gone took a subscription away
+  renewed,        // another token of the same user
+  administrator,  // what administrators do
+};
+inline constexpr std::size_t kAuditEvents = 10;
+
+/// Lines at level `info`, so many of each event in a second: whoever knocks a thousand times does not fill a disk, nor
+/// hide what others do. How many were left out is told. Nothing in them is a secret: callers pass no tokens.
+class AuditLog {
+ public:
+  /// Of one event and worker.
+  static constexpr double kLinesPerSecond = 50;
+  static constexpr double kLinesAtOnce = 500;
+
+  explicit AuditLog(Logger& logger) : logger_(logger) {}
+
+  /// `make_fields` gives the line's fields, and is called only if the line is written.
+  template <typename MakeFields>
+  void write(AuditEvent event, Instant now, MakeFields&& make_fields) {
+    if (takes(event, now)) logger_.info(name_of(event), make_fields());
+  }
+  /// With a name of its own in place of the event's.
+  template <typename MakeFields>
+  void write(AuditEvent event, std::string_view name, Instant now, MakeFields&& make_fields) {
+    if (takes(event, now)) logger_.info(name, make_fields());
+  }
+
+  /// Tells what was left out.
+  void on_timer(Instant now);
+  [[nodiscard]] Instant next_deadline() const { return next_summary_; }
+
+ private:
+  struct Bucket {
+    double lines = kLinesAtOnce;
+    Instant filled_at{};
+    std::uint64_t left_out = 0;
+  };
+
+  [[nodiscard]] static std::string_view name_of(AuditEvent event);
+  [[nodiscard]] bool takes(AuditEvent event, Instant now);
+
+  Logger& logger_;
+  std::array<Bucket, kAuditEvents> buckets_;
+  Instant next_summary_ = kNever;
+};
+
+}  // namespace famemely::api
