@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <deque>
+#include <memory>
 
 #include "app/config_text.hpp"
 #include "app/dev_secret.hpp"
 #include "app/load_config.hpp"
+#include "app/load_rules.hpp"
+#include "app/permissions_check.hpp"
 #include "app/settings_table.hpp"
 #include "app/user_token.hpp"
 #include "app/values.hpp"
@@ -46,6 +49,15 @@ class Grammar {
     token_->add_option("--claim", claims_)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->allow_extra_args(false);
+    permissions_ = app_.add_subcommand("permissions");
+    permissions_->fallthrough();
+    permissions_->add_option("words", words_);
+    permissions_token_ = permissions_->add_option("--token", token_text_);
+    permissions_->add_option("--sub", sub_);
+    permissions_->add_option("--role", role_);
+    permissions_->add_option("--claim", claims_)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false);
     key_ = app_.add_subcommand("key");
     key_->fallthrough();
     key_->require_subcommand(1);
@@ -68,7 +80,8 @@ class Grammar {
         request_.flags[settings()[i].name] = GivenValue{texts_[i], "flag " + settings()[i].flag()};
     if (env_file_->count() > 0) request_.env_file = env_file_text_;
     if (yaml_file_->count() > 0) request_.yaml_file = yaml_file_text_;
-    request_.serves = !wants_token() && !wants_key();
+    request_.serves = !wants_token() && !wants_key() && !wants_permissions();
+    request_.verifies = !wants_permissions();
     const auto extras = app_.remaining(true);
     if (!extras.empty() && !help_ && !version_) return unknown(extras.front());
     return std::nullopt;
@@ -80,6 +93,7 @@ class Grammar {
   [[nodiscard]] bool wants_check() const { return check_; }
   [[nodiscard]] bool wants_print() const { return print_; }
   [[nodiscard]] bool wants_token() const { return token_->parsed(); }
+  [[nodiscard]] bool wants_permissions() const { return permissions_->parsed(); }
   [[nodiscard]] bool wants_key() const { return key_->parsed(); }
   [[nodiscard]] const ConfigRequest& request() const { return request_; }
 
@@ -94,11 +108,7 @@ class Grammar {
       return failure("token: --expires \"" + expires_ +
                      "\" is not allowed: allowed: a duration such as 90s, 1h or 7d, " + "to 3650d");
     request.lifetime = *lifetime;
-    for (const std::string& text : claims_) {
-      auto claim = parse_claim(text);
-      if (!claim) return failure("token: " + claim.error());
-      request.claims.push_back(std::move(*claim));
-    }
+    if (auto fault = add_claims(request)) return failure("token: " + *fault);
     return request;
   }
 
@@ -116,7 +126,33 @@ class Grammar {
   [[nodiscard]] const std::string& key_name() const { return key_name_; }
   [[nodiscard]] const std::string& key_role() const { return key_role_; }
 
+  /// The question of the subcommand `permissions`.
+  [[nodiscard]] Result<PermissionQuestion, std::string> question() const {
+    if (words_.size() != 3 || words_[0] != "check")
+      return failure(
+          std::string("permissions: allowed: permissions check (--token TOKEN | --sub USER [--role R]) "
+                      "publish|subscribe TOPIC"));
+    PermissionQuestion question{.claims = {.subject = sub_, .role = role_}, .operation = words_[1], .topic = words_[2]};
+    if (permissions_token_->count() > 0) question.token = token_text_;
+    if (question.token.has_value() != sub_.empty())
+      return failure(std::string("permissions check: one of --token TOKEN and --sub USER must be given"));
+    if (!is_utf8(sub_) || !is_utf8(role_))
+      return failure(std::string("permissions check: --sub and --role must be UTF-8"));
+    if (auto fault = add_claims(question.claims)) return failure("permissions check: " + *fault);
+    return question;
+  }
+
  private:
+  /// What is wrong, if anything.
+  [[nodiscard]] std::optional<std::string> add_claims(TokenRequest& request) const {
+    for (const std::string& text : claims_) {
+      auto claim = parse_claim(text);
+      if (!claim) return std::move(claim.error());
+      request.claims.push_back(std::move(*claim));
+    }
+    return std::nullopt;
+  }
+
   /// CLI11 takes `--flag=` for a flag whose value is the next argument; to us it is one whose value is empty. That of a
   /// toggle is then its default.
   [[nodiscard]] static std::vector<std::string> with_empty_values(const std::vector<std::string>& given) {
@@ -143,6 +179,7 @@ class Grammar {
                                    "--print-config", "--env-file", "--config"};
     if (wants_token()) known.insert(known.end(), {"--sub", "--role", "--expires", "--claim"});
     if (wants_key()) known.insert(known.end(), {"--name", "--role"});
+    if (wants_permissions()) known.insert(known.end(), {"--token", "--sub", "--role", "--claim"});
     for (const Setting& setting : settings()) known.push_back(setting.flag());
     const std::string flag = argument.substr(0, argument.find('='));
     return "the flag " + flag + " is unknown; the nearest known flag is " + nearest_name(flag, known) + "; see --help";
@@ -162,10 +199,14 @@ class Grammar {
   std::deque<std::string> texts_;  // of flags_, at addresses that stay
   std::vector<CLI::Option*> flags_;
   CLI::App* token_ = nullptr;
+  CLI::App* permissions_ = nullptr;
+  CLI::Option* permissions_token_ = nullptr;
   CLI::App* key_ = nullptr;
   CLI::App* create_key_ = nullptr;
   std::string key_name_;
   std::string key_role_;
+  std::vector<std::string> words_;
+  std::string token_text_;
   std::string sub_;
   std::string role_ = "authenticated";
   std::string expires_ = "1h";
@@ -182,6 +223,18 @@ std::optional<CommandError> complete_secret(Config& config, const Surroundings& 
   if (!secret) return CommandError{std::move(secret.error()), 2};
   config.supabase_jwt_secret = std::move(*secret);
   return std::nullopt;
+}
+
+Result<Command, CommandError> answer_permissions(const Grammar& grammar, const Config& config,
+                                                 const Surroundings& around) {
+  const auto question = grammar.question();
+  if (!question) return refused(question.error());
+  auto loaded = load_rules(config, around.directory);
+  if (!loaded) return refused("PERMISSIONS_FILE: " + loaded.error());
+  const auto policy = std::make_shared<const gateway::PermissionPolicy>(std::move(loaded->rules));
+  auto answer = check_permission(*question, policy, config, around.now);
+  if (!answer) return refused(std::move(answer.error()));
+  return PrintText{std::move(answer->text), answer->allowed ? 0 : 1};
 }
 
 }  // namespace
@@ -203,6 +256,7 @@ Result<Command, CommandError> parse_command_line(const std::vector<std::string>&
   if (!loaded) return refused(std::move(loaded.error()));
   if (grammar.wants_print()) return PrintText{print_config(loaded->config)};
   if (grammar.wants_check()) return CheckConfig{std::move(loaded->warnings)};
+  if (grammar.wants_permissions()) return answer_permissions(grammar, loaded->config, around);
   if (grammar.wants_token()) {
     const auto request = grammar.token();
     if (!request) return refused(request.error());

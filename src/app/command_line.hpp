@@ -22,9 +22,11 @@ struct CheckConfig {
   std::vector<std::string> warnings;
 };
 
-/// `--help`, `--version`, `--print-config`, `token`, `key create`: write the text to standard output and exit 0.
+/// `--help`, `--version`, `--print-config`, `token`, `key create`, `permissions check`: write the text to standard
+/// output and exit with the status.
 struct PrintText {
   std::string text;
+  int exit_status = 0;
 };
 
 using Command = std::variant<Serve, CheckConfig, PrintText>;

@@ -4,6 +4,7 @@
 
 #include "app/dev_secret.hpp"
 #include "app/surroundings_fixture.hpp"
+#include "app/user_token.hpp"
 #include "gateway/api_keys.hpp"
 #include "protocol/jwt/verifier.hpp"
 
@@ -194,6 +195,68 @@ TEST_F(CommandLine, RefusesBadTokenRequests) {
   EXPECT_THAT(refusal({"token", "--sub", "\xFF"}), HasSubstr("UTF-8"));
   around_.environment.clear();
   EXPECT_THAT(refusal({"token", "--sub", "u"}), HasSubstr("or try --dev"));
+}
+
+// --- permissions check ---
+
+TEST_F(CommandLine, ExplainsAPermissionWithoutSecretOrBroker) {
+  around_.environment.clear();
+  const auto answer = [&](const Arguments& arguments) {
+    const auto command = parse(arguments);
+    if (!command) return "refused: " + command.error().message;
+    const auto& text = std::get<PrintText>(*command);
+    return std::to_string(text.exit_status) + " " + text.text;
+  };
+  EXPECT_EQ(answer({"permissions", "check", "--sub", "u1", "publish", "users/u1/a"}),
+            "0 allowed: \"u1\" (role authenticated) may publish to users/u1/a\n"
+            "rule 1 of the built-in policy\n"
+            "  allow: [publish, subscribe], topic: users/{sub}/# (here users/u1/#)\n");
+  EXPECT_EQ(answer({"permissions", "check", "--sub", "u1", "subscribe", "#"}),
+            "1 denied: \"u1\" (role authenticated) may not subscribe to #\n"
+            "rule 4 of the built-in policy\n"
+            "  deny: [publish, subscribe], topic: app/users/#\n");
+  EXPECT_THAT(answer({"permissions", "check", "--sub", "u1", "--role", "admin", "subscribe", "#"}),
+              HasSubstr("allow: [publish, subscribe], roles: [admin, service_role], topic: #\n"));
+  EXPECT_THAT(answer({"permissions", "check", "--sub", "u1", "publish", "$famemely/x"}),
+              HasSubstr("\na topic of the gateway itself\n"));
+  EXPECT_THAT(answer({"permissions", "check", "--sub", "u1", "--claim",
+                      R"(app_metadata={"mqtt":{"publish":["users/u2/in"]}})", "publish", "users/u2/in"}),
+              HasSubstr("0 allowed: \"u1\" (role authenticated) may publish to users/u2/in\nthe token's own list"));
+}
+
+TEST_F(CommandLine, NamesFileRuleAndLineOfAPermission) {
+  write("p.yaml", "rules:\n  - deny: [publish]\n    topics: [a]\n  - allow: [publish]\n    topics: [\"t/{team}\"]\n");
+  around_.environment["PERMISSIONS_FILE"] = "p.yaml";
+  EXPECT_EQ(printed({"permissions", "check", "--sub", "u", "--claim", "team=\"red\"", "publish", "t/red"}),
+            "allowed: \"u\" (role authenticated) may publish to t/red\nrule 2 (p.yaml:4)\n"
+            "  allow: [publish], topic: t/{team} (here t/red)\n");
+  EXPECT_EQ(printed({"permissions", "check", "--sub", "u", "publish", "t/red"}),
+            "denied: \"u\" (role authenticated) may not publish to t/red\nno rule of p.yaml\n");
+  write("gateway.yaml", "port: 1\npermissions:\n  rules:\n    - allow: [subscribe]\n      topics: [b]\n");
+  around_.environment.erase("PERMISSIONS_FILE");
+  EXPECT_THAT(printed({"permissions", "check", "--config", "gateway.yaml", "--sub", "u", "subscribe", "b"}),
+              HasSubstr("rule 1 (gateway.yaml:4)"));
+}
+
+TEST_F(CommandLine, TakesAPermissionsClaimsFromAToken) {
+  const std::string expired = make_token({.subject = "me", .role = "admin"}, served({}), WallTime{});
+  EXPECT_THAT(printed({"permissions", "check", "--token", expired, "subscribe", "$SYS/#"}),
+              HasSubstr("allowed: \"me\" (role admin)"));
+}
+
+TEST_F(CommandLine, RefusesBadPermissionQuestions) {
+  EXPECT_THAT(refusal({"permissions"}), HasSubstr("permissions check (--token TOKEN | --sub USER"));
+  EXPECT_THAT(refusal({"permissions", "check", "--sub", "u", "publish"}), HasSubstr("permissions check ("));
+  EXPECT_THAT(refusal({"permissions", "check", "publish", "a"}), HasSubstr("one of --token TOKEN and --sub USER"));
+  EXPECT_THAT(refusal({"permissions", "check", "--sub", "u", "--token", "t", "publish", "a"}), HasSubstr("one of"));
+  EXPECT_THAT(refusal({"permissions", "check", "--sub", "u", "write", "a"}), HasSubstr("allowed: publish, subscribe"));
+  EXPECT_THAT(refusal({"permissions", "check", "--sub", "u", "publish", "a/#"}), HasSubstr("topic must not"));
+  EXPECT_THAT(refusal({"permissions", "check", "--sub", "u", "subscribe", "a/#/b"}), HasSubstr("# only as its last"));
+  EXPECT_THAT(refusal({"permissions", "check", "--token", "nonsense", "publish", "a"}),
+              HasSubstr("not a JSON Web Token"));
+  EXPECT_THAT(refusal({"permissions", "check", "--token", "fmk_x", "publish", "a"}), HasSubstr("this is an API key"));
+  EXPECT_THAT(refusal({"permissions", "check", "--sub", "u", "--permissions-file", "none.yaml", "publish", "a"}),
+              HasSubstr("PERMISSIONS_FILE: none.yaml: No such file"));
 }
 
 TEST(ThisProcess, SeesItsEnvironmentAndDirectory) {

@@ -35,17 +35,17 @@ void add(const Setting& setting, std::string_view text, std::string source, Give
 
 }  // namespace
 
-Result<std::string, std::string> read_config_file(const std::filesystem::path& path) {
+Result<std::string, std::string> read_config_file(const std::filesystem::path& path, std::size_t bytes_max) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) return failure(std::string("it is a directory"));
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file) return failure(std::string(errno == 0 ? "it can't be opened" : std::strerror(errno)));
-  std::string content(kConfigFileBytesMax + 1, '\0');
+  std::string content(bytes_max + 1, '\0');
   file.read(content.data(), static_cast<std::streamsize>(content.size()));
   if (file.bad()) return failure(std::string("it can't be read"));
   content.resize(static_cast<std::size_t>(file.gcount()));
-  if (content.size() > kConfigFileBytesMax) return failure(std::string("it is over 1 MB"));
+  if (content.size() > bytes_max) return failure("it is over " + format_size(bytes_max));
   return content;
 }
 

@@ -32,7 +32,8 @@ struct Findings {
 inline constexpr std::size_t kConfigFileBytesMax = 1'000'000;
 
 /// The content of a configuration file, or why it can't be had.
-[[nodiscard]] Result<std::string, std::string> read_config_file(const std::filesystem::path& path);
+[[nodiscard]] Result<std::string, std::string> read_config_file(const std::filesystem::path& path,
+                                                                std::size_t bytes_max = kConfigFileBytesMax);
 
 /// Each of these adds the values of one source to `given`. An empty value leaves what a lower source said, but for
 /// settings whose empty value means something.

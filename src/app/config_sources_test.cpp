@@ -88,7 +88,7 @@ TEST_F(ConfigFile, IsRefusedWhenMissingTooLargeOrADirectory) {
   EXPECT_EQ(read_config_file(around_.directory / "missing").error(), "No such file or directory");
   EXPECT_EQ(read_config_file(around_.directory).error(), "it is a directory");
   write("f", std::string(kConfigFileBytesMax + 1, 'x'));
-  EXPECT_EQ(read_config_file(around_.directory / "f").error(), "it is over 1 MB");
+  EXPECT_EQ(read_config_file(around_.directory / "f").error(), "it is over 1MB");
 }
 
 }  // namespace

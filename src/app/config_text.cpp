@@ -110,6 +110,8 @@ constexpr std::string_view kUsage =
     "Usage:\n"
     "  famemely-mqtt [--dev] [flags]             run the gateway\n"
     "  famemely-mqtt token --sub USER [flags]    print a token signed with the configured secret\n"
+    "  famemely-mqtt permissions check (--token TOKEN | --sub USER [--role R]) publish|subscribe TOPIC\n"
+    "                                            say who may do what, and by which rule\n"
     "  famemely-mqtt key create --name N --role R\n"
     "                                            print a new API key, and the line for API_KEYS_FILE\n"
     "\n"
@@ -128,6 +130,10 @@ constexpr std::string_view kUsage =
     "  --role ROLE          the claim `role` (default: authenticated)\n"
     "  --expires DURATION   how long it is good for (default: 1h)\n"
     "  --claim NAME=JSON    one more claim, as often as needed\n"
+    "\n"
+    "Options of permissions check: --sub, --role and --claim as above, or\n"
+    "  --token TOKEN        whose claims count; its signature and times are not looked at\n"
+    "  The exit status is 0 for allowed, 1 for denied, 2 for a question that is none.\n"
     "\n"
     "Every setting is a flag, a variable of the environment or of .env (--mqtt-host is MQTT_HOST), and a\n"
     "key of the YAML file (mqtt_host). Flags win over the environment, that over .env, that over YAML.\n";
@@ -150,7 +156,8 @@ version can't honour yet is refused in the same way, never ignored. `.env` and t
 programs: foreign names there are ignored, but an unknown `MQTT_…` name logs a warning with the nearest known one.
 
 `--check-config` checks everything and exits. `--print-config` prints the effective configuration as a `.env` file, with
-secrets masked. `LOG_LEVEL` is read again on SIGHUP.
+secrets masked. `LOG_LEVEL` is read again on SIGHUP, and so are the files that settings name, as far as they say so: a bad one
+leaves the old in force and logs why.
 
 ## Notation
 
@@ -172,8 +179,9 @@ a mosquitto of its own if neither `MQTT_HOST` nor `MQTT_URL` is set; `MQTT_PORT`
 constexpr std::string_view kDocumentEnd = R"(
 ## The YAML file
 
-Its keys are the names above in lower case. The sections `permissions`, `history` and `limits` are not available in this
-version, `brokers` and `sinks` are reserved: each is refused by name.
+Its keys are the names above in lower case. The section `permissions` holds what a `PERMISSIONS_FILE` would, and stands in
+its place. The sections `history` and `limits` are not available in this version, `brokers` and `sinks` are reserved: each is
+refused by name.
 
 ```yaml
 mqtt_host: broker.example.com

@@ -5,12 +5,13 @@
 #include <set>
 
 #include "app/config_sources.hpp"
+#include "app/load_rules.hpp"
 #include "app/values.hpp"
 
 namespace famemely::app {
 namespace {
 
-constexpr std::array<std::string_view, 3> kLaterSections{"permissions", "history", "limits"};
+constexpr std::array<std::string_view, 2> kLaterSections{"history", "limits"};
 constexpr std::array<std::string_view, 2> kReservedSections{"brokers", "sinks"};
 
 std::string place(const std::string& file, const YAML::Mark& mark) {
@@ -59,8 +60,14 @@ void add_members(const YAML::Node& root, const std::string& file, GivenValues& g
     const Setting* setting = setting_of_key(key);
     if (!seen.insert(key).second) {
       findings.faults.push_back(source + ": the key \"" + key + "\" stands twice");
+    } else if (key == "permissions") {
+      if (seen.contains("permissions_file"))
+        findings.faults.push_back(source + ": permissions and permissions_file are both set; leave one out");
+      given.insert_or_assign("PERMISSIONS_FILE", GivenValue{file + std::string(kPermissionsSection), source});
     } else if (setting == nullptr) {
       findings.faults.push_back(source + ": " + key_fault(key));
+    } else if (key == "permissions_file" && seen.contains("permissions")) {
+      findings.faults.push_back(source + ": permissions and permissions_file are both set; leave one out");
     } else if (!member.second.IsNull()) {
       const auto text = value_text(*setting, member.second);
       if (!text)

@@ -57,13 +57,23 @@ TEST(ConfigYaml, RefusesUnknownKeysWithFileLineAndTheNearestName) {
 }
 
 TEST(ConfigYaml, RefusesSectionsOfLaterVersions) {
-  for (std::string section : {"permissions", "history", "limits"})
+  for (std::string section : {"history", "limits"})
     EXPECT_THAT(
         read(section + ": {}").findings.faults,
         ElementsAre("f.yaml:1: the section \"" + section + "\" is not available in this version; leave it out"));
   for (std::string section : {"brokers", "sinks"})
     EXPECT_THAT(read(section + ": []").findings.faults,
                 ElementsAre("f.yaml:1: the section \"" + section + "\" is reserved; leave it out"));
+}
+
+TEST(ConfigYaml, ASectionStandsForThePermissionsFile) {
+  const Read result = read("port: 1\npermissions:\n  rules: []\n");
+  EXPECT_THAT(result.findings.faults, IsEmpty());
+  EXPECT_EQ(result.given.at("PERMISSIONS_FILE"), (GivenValue{"f.yaml#permissions", "f.yaml:2"}));
+  for (const char* both :
+       {"permissions: {}\npermissions_file: p.yaml\n", "permissions_file: p.yaml\npermissions: {}\n"})
+    EXPECT_THAT(read(both).findings.faults,
+                ElementsAre("f.yaml:2: permissions and permissions_file are both set; leave one out"));
 }
 
 TEST(ConfigYaml, RefusesRepeatedKeys) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/worker_application.hpp"
+#include "app/load_rules.hpp"
 #include "app/room_options.hpp"
 #include "io/worker_link.hpp"
 #include "serving/clocks.hpp"
@@ -61,7 +62,7 @@ struct Gateway::WorkerUnit {
   std::thread thread;
 };
 
-Gateway::Gateway(const Config& config, std::uint16_t broker_port, Logger& logger)
+Gateway::Gateway(asio::io_context& loop, const Config& config, std::uint16_t broker_port, Logger& logger)
     : config_(config),
       logger_(logger),
       reloads_(logger),
@@ -84,6 +85,8 @@ Gateway::Gateway(const Config& config, std::uint16_t broker_port, Logger& logger
   link_ = std::make_unique<io::Link>(broker_address(config, broker_port), link_loop, bridge_, link_context_ != nullptr,
                                      logger);
   connect_rooms();
+  authenticator_.set_on_change([this] { tell_workers(gateway::KeysChanged{}); });
+  add_reloads(loop);
 }
 
 Gateway::~Gateway() { stop_threads(); }
@@ -135,6 +138,32 @@ void Gateway::connect_rooms() {
             std::vector<WorkerEvent>& events) { return worker.mailbox->push(events, *link_context_, on_room); });
   }
   link_->set_gates(std::move(gates));
+}
+
+void Gateway::add_reloads(asio::io_context& loop) {
+  const auto add = [&](const std::string& file, const std::string& what, Reloads::Part part) {
+    reloads_.add(what, std::move(part));
+    watches_.push_back(std::make_unique<io::FileWatch>(loop, file, [this, what] { reloads_.run(what); }));
+  };
+  if (!config_.permissions_file.empty())
+    add(permissions_file_name(config_), "permissions", [this] { return reload_permissions(); });
+}
+
+std::optional<std::string> Gateway::reload_permissions() {
+  auto loaded = load_rules(config_);
+  if (!loaded) return std::move(loaded.error());
+  for (const std::string& warning : loaded->warnings) logger_.warn("permissions", {{"warning", warning}});
+  policy_ = std::make_shared<const gateway::PermissionPolicy>(std::move(loaded->rules));
+  tell_workers(gateway::PolicyChanged{policy_});
+  return std::nullopt;
+}
+
+void Gateway::tell_workers(const WorkerEvent& event) {
+  for (auto& worker : workers_)
+    asio::post(worker->context, [&link = worker->link, event] {
+      std::vector<WorkerEvent> events{event};
+      link.on_events(events);
+    });
 }
 
 void Gateway::run_loop(asio::io_context& context) {

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "gateway/authenticator.hpp"
 #include "gateway/bridge.hpp"
 #include "gateway/permissions.hpp"
+#include "io/file_watch.hpp"
 #include "io/link.hpp"
 #include "serving/listening_sockets.hpp"
 #include "serving/mailbox.hpp"
@@ -27,8 +30,9 @@ namespace famemely::app {
 /// The workers and the link, connected, each with its thread.
 class Gateway {
  public:
-  /// `broker_port` is the managed broker's, or `MQTT_PORT`.
-  Gateway(const Config& config, std::uint16_t broker_port, Logger& logger);
+  /// `loop` watches files: it is of the thread that starts the gateway. `broker_port` is the managed broker's, or
+  /// `MQTT_PORT`.
+  Gateway(boost::asio::io_context& loop, const Config& config, std::uint16_t broker_port, Logger& logger);
   ~Gateway();
 
   void start(serving::ListeningSockets& sockets);
@@ -46,6 +50,10 @@ class Gateway {
   struct WorkerUnit;
 
   void connect_rooms();
+  /// What is read again on SIGHUP, and when its file changes.
+  void add_reloads(boost::asio::io_context& loop);
+  [[nodiscard]] std::optional<std::string> reload_permissions();
+  void tell_workers(const gateway::WorkerEvent& event);
   void run_loop(boost::asio::io_context& context);
   void stop_threads();
 
@@ -63,6 +71,7 @@ class Gateway {
   std::vector<std::unique_ptr<WorkerUnit>> workers_;
   std::unique_ptr<io::Link> link_;
   std::thread link_thread_;
+  std::vector<std::unique_ptr<io::FileWatch>> watches_;
   std::atomic<std::size_t> draining_ = 0;
   std::function<void()> stopped_;
 };

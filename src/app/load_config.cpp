@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/config_rules.hpp"
+#include "app/load_rules.hpp"
 #include "app/mqtt_url.hpp"
 #include "base/utf8.hpp"
 #include "gateway/ports.hpp"
@@ -64,6 +65,12 @@ void fill_in(Config& config, const GivenValues& given, const Surroundings& aroun
   if (config.mqtt_port == 0 && !config.managed_broker()) config.mqtt_port = default_port(config.mqtt_protocol);
 }
 
+void check_permissions(const Config& config, const Surroundings& around, Findings& findings) {
+  const auto loaded = load_rules(config, around.directory);
+  if (!loaded) return findings.faults.push_back("PERMISSIONS_FILE: " + loaded.error());
+  findings.warnings.insert(findings.warnings.end(), loaded->warnings.begin(), loaded->warnings.end());
+}
+
 std::string as_lines(const std::vector<std::string>& sentences) {
   std::string out;
   for (const std::string& sentence : sentences) out += (out.empty() ? "" : "\n") + sentence;
@@ -85,8 +92,9 @@ Result<LoadedConfig, std::string> load_config(const ConfigRequest& request, cons
   fill_in(config, given, around);
   if (request.link_alone)
     check_link_rules(config, given, findings);
-  else
+  else if (request.verifies)
     check_rules(config, given, request.serves, findings);
+  if (request.serves && !request.link_alone) check_permissions(config, around, findings);
   if (!findings.faults.empty()) return failure(as_lines(findings.faults));
   return LoadedConfig{std::move(config), std::move(findings.warnings)};
 }

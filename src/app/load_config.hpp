@@ -23,6 +23,8 @@ struct ConfigRequest {
   bool serves = true;
   /// It is for the link to the broker alone: no token is verified.
   bool link_alone = false;
+  /// False: nobody signs in, and nothing is served; only what is set is looked at.
+  bool verifies = true;
   /// Without `env_file`, that of the working directory counts.
   bool reads_dotenv = true;
 };

@@ -182,10 +182,18 @@ TEST_F(LoadConfig, RefusesTheUrlBesideAVariableItReplaces) {
 }
 
 TEST_F(LoadConfig, RefusesWhatThisVersionCannotHonour) {
-  for (const auto& [name, value] : std::map<std::string, std::string>{
-           {"PERMISSIONS_FILE", "permissions.yaml"}, {"METRICS_TOKEN", "t"}, {"METRICS_PORT", "9090"}})
+  for (const auto& [name, value] : std::map<std::string, std::string>{{"METRICS_TOKEN", "t"}, {"METRICS_PORT", "9090"}})
     EXPECT_THAT(fault_of(name, value),
                 AllOf(HasSubstr(name + "="), HasSubstr("(environment): "), HasSubstr("not available in this version")));
+}
+
+TEST_F(LoadConfig, LooksAtThePermissionsFile) {
+  EXPECT_THAT(fault_of("PERMISSIONS_FILE", "p.yaml"), HasSubstr("PERMISSIONS_FILE: p.yaml: No such file"));
+  write("p.yaml", "rules:\n  - allow: [write]\n    topics: [a]\n");
+  EXPECT_EQ(fault_of("PERMISSIONS_FILE", "p.yaml"),
+            "PERMISSIONS_FILE: p.yaml:2: rule 1: allow holds \"write\"; allowed: publish, subscribe");
+  write("p.yaml", "rules: []\n");
+  EXPECT_EQ(fault_of("PERMISSIONS_FILE", "p.yaml"), "loaded");
 }
 
 TEST_F(LoadConfig, TakesTheDefaultsOfWhatItCannotHonour) {

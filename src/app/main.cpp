@@ -37,7 +37,7 @@ int execute(const std::vector<std::string>& arguments) {
   if (const auto* to_serve = std::get_if<app::Serve>(&*command)) return serve(*to_serve, arguments, random);
   if (const auto* text = std::get_if<app::PrintText>(&*command)) {
     std::fputs(text->text.c_str(), stdout);
-    return 0;
+    return text->exit_status;
   }
   for (const std::string& warning : std::get<app::CheckConfig>(*command).warnings)
     std::fprintf(stderr, "warning: %s\n", warning.c_str());

@@ -9,6 +9,7 @@
 
 #include "app/config_rules.hpp"
 #include "app/embedded_client_bundle.hpp"
+#include "app/load_rules.hpp"
 #include "app/setting_parsers.hpp"
 #include "app/version.hpp"
 #include "gateway/message_event.hpp"
@@ -65,6 +66,7 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
                     .recovery_window = config.recovery_window,
                     .recovery_bytes = config.recovery_bytes,
                     .recovery_bytes_total = config.recovery_bytes_total / 2 / config.workers,
+                    .token_leeway = config.jwt_leeway,
                     .limit_counters = &shared.counters};
   options.cors = cors_policy(config);
   options.client_bundle = embedded_client_bundle();
@@ -172,11 +174,11 @@ gateway::Authenticator make_authenticator(const Config& config) {
                                 gateway::RoleClaims::parse(config.jwt_role_claims).value());
 }
 
+/// The file has been read before, as above.
 std::shared_ptr<const gateway::PermissionPolicy> make_policy(const Config& config) {
-  gateway::PermissionPolicy policy = gateway::PermissionPolicy::built_in();
-  if (!config.mqtt_fence_topic.empty())
-    policy.reserved.push_back(mqtt::TopicFilter::parse(config.mqtt_fence_topic).value());
-  return std::make_shared<const gateway::PermissionPolicy>(std::move(policy));
+  auto loaded = load_rules(config);
+  if (!loaded) throw std::runtime_error(loaded.error());
+  return std::make_shared<const gateway::PermissionPolicy>(std::move(loaded->rules));
 }
 
 }  // namespace famemely::app

@@ -34,7 +34,7 @@ Server::Server(boost::asio::io_context& loop, serving::ListeningSockets sockets,
     : sockets_(std::move(sockets)),
       managed_(std::move(managed)),
       broker_port_(broker_port),
-      gateway_(config, broker_port, logger),
+      gateway_(loop, config, broker_port, logger),
       keys_(loop, config, gateway_.authenticator(), gateway_.reloads(), logger) {
   gateway_.start(sockets_);
   logger.info("starting", {{"version", kVersion}, {"node_id", config.node_id}, {"workers", config.workers}});

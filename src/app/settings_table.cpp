@@ -372,10 +372,11 @@ std::vector<Setting> token_settings() {
       file_setting("API_KEYS_FILE", &Config::api_keys_file,
                    "Keys for backends, a line each, as `famemely-mqtt key create` prints it. Read again when it "
                    "changes. See docs/tokens.md."),
-      unavailable(with_default_words(file_setting("PERMISSIONS_FILE", &Config::permissions_file,
-                                                  "YAML file of who may publish and subscribe where."),
-                                     "built-in policy"),
-                  "a permissions file is not available in this version; leave it unset for the built-in policy"),
+      with_default_words(
+          file_setting("PERMISSIONS_FILE", &Config::permissions_file,
+                       "YAML file of who may publish and subscribe where (permissions.md). Read again when it changes, "
+                       "and on SIGHUP."),
+          "built-in policy"),
   };
 }
 

@@ -21,7 +21,7 @@ Result<std::pair<std::string, std::string>, std::string> parse_claim(std::string
   return std::pair(name, value);
 }
 
-std::string make_token(const TokenRequest& request, const Config& config, WallTime now) {
+std::string token_claims(const TokenRequest& request, const Config& config, WallTime now) {
   const auto issued_at = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch();
   const auto expires_at = std::chrono::ceil<std::chrono::seconds>(now + request.lifetime).time_since_epoch();
   std::vector<std::pair<std::string, std::string>> claims{{"sub", json_string(request.subject)},
@@ -39,7 +39,11 @@ std::string make_token(const TokenRequest& request, const Config& config, WallTi
   }
   std::string payload;
   for (const auto& [name, value] : claims) payload += (payload.empty() ? "{" : ",") + json_string(name) + ":" + value;
-  return jwt::sign_hs256(config.supabase_jwt_secret, payload + "}");
+  return payload + "}";
+}
+
+std::string make_token(const TokenRequest& request, const Config& config, WallTime now) {
+  return jwt::sign_hs256(config.supabase_jwt_secret, token_claims(request, config, now));
 }
 
 }  // namespace famemely::app

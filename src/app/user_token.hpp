@@ -23,8 +23,11 @@ struct TokenRequest {
 /// `name=json` of `--claim`, or what is wrong with it.
 [[nodiscard]] Result<std::pair<std::string, std::string>, std::string> parse_claim(std::string_view text);
 
-/// A token that a server with this configuration accepts: `sub`, `role`, `aud`, `iss` if one is expected, `iat`, `exp`,
-/// signed with the secret, which must be set.
+/// The claims of a token that a server with this configuration accepts, an object: `sub`, `role`, `aud`, `iss` if one
+/// is expected, `iat`, `exp`.
+[[nodiscard]] std::string token_claims(const TokenRequest& request, const Config& config, WallTime now);
+
+/// Such a token, signed with the secret, which must be set.
 [[nodiscard]] std::string make_token(const TokenRequest& request, const Config& config, WallTime now);
 
 }  // namespace famemely::app
