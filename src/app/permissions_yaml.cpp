@@ -29,7 +29,7 @@ constexpr std::string_view kAllowedOfRule = "allowed: allow or deny, topics, rol
 /// What the file says, shortened, for a fault.
 std::string quoted(std::string_view text) {
   std::string shown(text.substr(0, kQuotedBytesMax));
-  if (!is_utf8(shown)) return "(bytes that are not UTF-8)";
+  while (!is_utf8(shown)) shown.pop_back();  // not through the midst of a character
   return "\"" + shown + (text.size() > kQuotedBytesMax ? "…\"" : "\"");
 }
 
@@ -261,12 +261,14 @@ class Reader {
 Result<LoadedRules, std::string> parse_permissions(std::string_view text, const std::string& name, bool in_section) {
   if (text.size() > kPermissionsFileBytesMax)
     return failure(fmt::format("{} has {} bytes; allowed: {}", name, text.size(), kPermissionsFileBytesMax));
+  if (!is_utf8(text)) return failure(name + ": the file must be UTF-8");
   try {
     const std::string own(text);
     std::istringstream stream(own);
     YAML::Parser parser(stream);
     Guard guard;
-    while (parser.HandleNextDocument(guard)) {
+    // Of some broken texts the parser makes empty documents for ever.
+    while (guard.documents() < 2 && parser.HandleNextDocument(guard)) {
     }
     if (guard.documents() != 1)
       return failure(
@@ -276,7 +278,9 @@ Result<LoadedRules, std::string> parse_permissions(std::string_view text, const 
     if (!root.IsMap() || !root["permissions"]) return failure(name + ": the section permissions is missing");
     return Reader(name).read(root["permissions"]);
   } catch (const YAML::Exception& exception) {
-    return failure(fmt::format("{}:{}: not valid YAML: {}", name, exception.mark.line + 1, exception.msg));
+    // The parser quotes single bytes.
+    return failure(fmt::format("{}:{}: not valid YAML: {}", name, exception.mark.line + 1,
+                               is_utf8(exception.msg) ? exception.msg : "a character that is not allowed there"));
   }
 }
 

@@ -94,8 +94,8 @@ TEST_P(PermissionsYamlFault, NamesLineKeyAndWhatIsAllowed) {
 
 INSTANTIATE_TEST_SUITE_P(
     Files, PermissionsYamlFault,
-    testing::Values(FaultCase{"", "the file must hold one document with the key rules; it holds 0"},
-                    FaultCase{"rules: []\n---\nrules: []", "it holds 2"},
+    testing::Values(FaultCase{"", "the file must hold one document with the key rules; it holds none"},
+                    FaultCase{"rules: []\n---\nrules: []", "it holds more"},
                     FaultCase{"- a", "p.yaml:1: the file must hold the key rules"},
                     FaultCase{"{}", "p.yaml:1: the key rules is missing"},
                     FaultCase{"rules: []\nrules: []", "p.yaml:2: the key rules stands twice"},
@@ -184,6 +184,13 @@ TEST(PermissionsYaml, WarnsOfClaimsThatUsersWriteThemselves) {
               ElementsAre("p.yaml:3: rule 1: user_metadata.team is written by users themselves; app_metadata is not",
                           "p.yaml:4: rule 1: user_metadata.ok is written by users themselves; app_metadata is not"));
 }
+
+TEST(PermissionsYaml, FaultsAreTextWhateverTheFileHolds) {
+  EXPECT_EQ(fault_of("rules: [\xFF]"), "p.yaml: the file must be UTF-8");
+  EXPECT_EQ(fault_of("rules: [\"\\\xC3\xA4\"]"), "p.yaml:1: not valid YAML: a character that is not allowed there");
+}
+
+TEST(PermissionsYaml, BrokenTextsComeToAnEnd) { EXPECT_THAT(fault_of(", \"]"), HasSubstr("it holds more")); }
 
 TEST(PermissionsYaml, NeverThrowsForDeepNesting) {
   EXPECT_THAT(fault_of("rules: " + std::string(10'000, '[')), HasSubstr("not valid YAML"));

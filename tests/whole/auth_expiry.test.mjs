@@ -1,9 +1,12 @@
 // What becomes of connections whose token ends: with the official client, whose auth callback brings a fresh one.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { test } from 'node:test';
 import {
-  adminToken, ask, assertError, brokerClient, connect, eventually, isoTime, makeClient, once, rawClient, rest, sleep,
-  startBoth, subscribe, succeed, token, untilMessages,
+  adminToken, ask, assertError, brokerClient, connect, eventually, isoTime, makeClient, once, program, rawClient, rest,
+  sleep, start, startBoth, startBroker, startGateway, subscribe, succeed, temporaryDirectory, token, untilMessages,
+  untilReady,
 } from './harness.mjs';
 import { numbers, payloads } from './recovery_clients.mjs';
 
@@ -134,6 +137,46 @@ test('a renewed token with fewer rights', async (t) => {
   await succeed(socket, 'mqtt:auth', { token: token({ user_role: 'admin' }) });
   await other.publishAsync('notifications/bob', '2', { qos: 1 });
   await untilMessages(socket, 3);
+});
+
+test('a key is withdrawn: its sockets have half a minute', async (t) => {
+  const create = async () => {
+    const child = start(program, ['key', 'create', '--name', 'robot', '--role', 'service_role'], { env: { PATH: process.env.PATH } });
+    let text = '';
+    child.stdout.on('data', (data) => (text += data));
+    await child.ended;
+    return text.trim().split('\n');
+  };
+  const [oldKey, oldLine] = await create();
+  const [newKey, newLine] = await create();
+  const cwd = await temporaryDirectory(t);
+  const file = path.join(cwd, 'keys');
+  await writeFile(file, `${oldLine}\n`);
+  const broker = await startBroker(t);
+  const gateway = await startGateway(t, { broker, cwd, env: { API_KEYS_FILE: 'keys', WORKERS: '2' } });
+  await untilReady(gateway);
+  const sockets = [];
+  for (const _ of numbers(1, 4)) sockets.push(await withCallback(t, gateway, [() => oldKey]));
+  const bystander = await withCallback(t, gateway, [() => token()]);
+
+  await writeFile(file, `${newLine}\n`);
+  const withdrawn = Date.now();
+  await eventually(() => sockets.every(({ events }) => events.length === 1), 'all are told');
+  for (const { events } of sockets) {
+    assert.equal(events[0][0], 'mqtt:auth:expiring');
+    const left = Date.parse(events[0][1].expiresAt) - Date.now();
+    assert.ok(left > 25_000 && left <= 30_000, `${left} ms`);
+  }
+  const [renewed, ...others] = sockets;
+  assert.deepEqual(await ask(renewed, 'mqtt:auth', { token: newKey }), { success: true });
+  await eventually(() => others.every((socket) => !socket.connected), 'they are closed', 35_000);
+  assert.ok(Date.now() - withdrawn > 29_000);
+  for (const { events } of others)
+    assert.deepEqual(events.slice(1), [['mqtt:auth:expired', {}], ['disconnect', 'transport close']]);
+  await eventually(() => others.every((socket) => !socket.active), 'they are refused when they come back');
+  assert.equal(renewed.connected, true);
+  assert.equal(bystander.connected, true);
+  assert.deepEqual(bystander.events, []);
 });
 
 for (const workers of [1, 3])
