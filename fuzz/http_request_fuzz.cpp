@@ -32,7 +32,7 @@ struct Seen {
 struct Reading {
   std::vector<Seen> requests;
   int fault = 0;
-  bool operator==(const Reading&) const = default;
+  bool inside_request = false;
 };
 
 /// Reads on as far as the bytes go; false once the connection is done for.
@@ -64,6 +64,7 @@ Reading read(std::string_view bytes, std::size_t step) {
     reader.append(bytes.substr(at, step));
     if (!advance(reader, reading)) break;
   }
+  reading.inside_request = reader.inside_request();
   return reading;
 }
 
@@ -85,10 +86,11 @@ void look_at(const HttpRequest& request) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const Reading whole = read(bytes, size + 1);
-  // A head that is too long is found out sooner where it comes in pieces, so of a fault only that there is one is told.
+  // What is wrong with a head that has no end yet is found out sooner or later, as it is cut.
   for (const std::size_t step : {std::size_t{1}, std::size_t{7}}) {
     const Reading cut = read(bytes, step);
-    if (cut.requests != whole.requests || (cut.fault != 0) != (whole.fault != 0)) std::abort();
+    if (cut.requests != whole.requests) std::abort();
+    if ((cut.fault != 0) != (whole.fault != 0) && !(cut.fault == 0 ? cut : whole).inside_request) std::abort();
   }
   for (const Seen& seen : whole.requests) look_at(seen.request);
   return 0;

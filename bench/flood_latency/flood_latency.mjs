@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
 const { values: options } = parseArgs({
@@ -39,9 +38,10 @@ const freePort = () =>
   });
 
 const directory = mkdtempSync(path.join(tmpdir(), 'flood-latency-'));
+chmodSync(directory, 0o755); // mosquitto gives up its rights before it is done with its files
 const children = [];
 const pinned = (core, command, args, more) => {
-  const child = spawn('taskset', ['-c', core, command, ...args], { stdio: ['ignore', 'ignore', 'pipe'], ...more });
+  const child = spawn('taskset', ['-c', core, command, ...args], { stdio: 'ignore', ...more });
   children.push(child);
   return child;
 };
@@ -54,29 +54,48 @@ const brokerPort = await freePort();
 const brokerFile = path.join(directory, 'mosquitto.conf');
 writeFileSync(brokerFile, `listener ${brokerPort} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nlog_type error\n`);
 pinned(options['other-core'], '/usr/sbin/mosquitto', ['-c', brokerFile]);
-await new Promise((resolve) => setTimeout(resolve, 500));
 
+// Into a file: whoever reads a pipe too slowly holds the gateway up.
+const log = path.join(directory, 'gateway.log');
 const gateway = pinned(options['gateway-core'], path.resolve(options.gateway), [], {
   cwd: directory,
+  stdio: ['ignore', 'ignore', openSync(log, 'w')],
   env: {
     PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', WORKERS: '1', MQTT_HOST: '127.0.0.1', MQTT_PORT: String(brokerPort),
     SUPABASE_JWT_SECRET: secret, FAMEMELY_DATABASE_URL: 'sqlite::memory:', LOG_FORMAT: 'json', LOG_LEVEL: 'info',
   },
 });
-const port = await new Promise((resolve) => {
-  createInterface({ input: gateway.stderr }).on('line', (line) => {
-    if (line.includes('"listening"')) resolve(JSON.parse(line).port);
-  });
-});
-await new Promise((resolve) => setTimeout(resolve, 1_000));
+async function eventually(look, what) {
+  for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`not within 20 s: ${what}\n${readFileSync(log, 'utf8')}`);
+}
+const port = await eventually(() => {
+  const line = readFileSync(log, 'utf8').split('\n').find((text) => text.includes('"listening"') && text.endsWith('}'));
+  return line && JSON.parse(line).port;
+}, 'the gateway listens');
+await eventually(
+  async () => (await fetch(`http://127.0.0.1:${port}/mqtt/health/ready`).catch(() => undefined))?.status === 200,
+  'the gateway is connected to its broker',
+);
+
+/** Seconds of processor time that the gateway has used. */
+function cpuSeconds() {
+  const fields = readFileSync(`/proc/${gateway.pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
 
 function run(rate) {
+  const before = cpuSeconds();
   const text = execFileSync(
     'taskset',
     ['-c', options['other-core'], path.resolve(options.clients), String(port), token(), options.sockets, options.seconds, String(rate)],
     { encoding: 'utf8' },
   );
-  const result = JSON.parse(text);
+  const result = { ...JSON.parse(text), gateway_cpu_s: Number((cpuSeconds() - before).toFixed(2)) };
   console.log(JSON.stringify(result));
   return result;
 }
@@ -97,6 +116,9 @@ const summary = {
   quiet_p99_us: { median: median(p99('quiet')), min: Math.min(...p99('quiet')), max: Math.max(...p99('quiet')) },
   flood_p99_us: { median: median(p99('flood')), min: Math.min(...p99('flood')), max: Math.max(...p99('flood')) },
   ratio: { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) },
+  cpu_us_per_handshake: median(
+    pairs.map(({ quiet, flood }) => Math.round(((flood.gateway_cpu_s - quiet.gateway_cpu_s) / flood.handshakes) * 1e6)),
+  ),
   handshakes_per_second: median(pairs.map(({ flood }) => flood.handshakes_per_second)),
   answered: pairs.reduce((sum, { flood }) => sum + flood.answered, 0),
   left_out: pairs.reduce((sum, { flood }) => sum + flood.left_out, 0),

@@ -7,6 +7,11 @@
 
 namespace famemely::serving {
 namespace http = boost::beast::http;
+namespace {
+
+constexpr std::size_t kLastChunkBytes = 5;  // `0`, and two line ends
+
+}  // namespace
 
 HttpReader::Step HttpReader::next() {
   if (!parser_) {
@@ -28,11 +33,17 @@ HttpReader::Step HttpReader::read_head() {
   boost::beast::error_code fault;
   // The parser takes the start line by itself and the fields all at once; the bytes stay in the inbox for take_raw().
   parsed_ += parser_->put(boost::asio::buffer(inbox_) + parsed_, fault);
-  if (fault == http::error::header_limit || (!parser_->is_header_done() && inbox_.size() > limits_.head_bytes_max))
+  const std::size_t head_bytes = parser_->is_header_done() ? parsed_ : inbox_.size();  // or what there is of it
+  if (fault == http::error::header_limit || head_bytes > limits_.head_bytes_max)
     return Fault{431, fmt::format("Request head over {} bytes", limits_.head_bytes_max)};
   if (fault == http::error::need_more || (!fault && !parser_->is_header_done())) return NeedMore{};
   if (fault) return Fault{400, "Malformed HTTP request: " + fault.message()};
   fill_head();
+  // A body whose end is found in another way than by chunks or a length ends nowhere in a request (RFC 9112
+  // section 6.3).
+  for (const auto& [name, value] : request_.fields)
+    if (equals_ignoring_case(name, "Transfer-Encoding") && !equals_ignoring_case(value, "chunked"))
+      return Fault{400, "Transfer-Encoding must be chunked"};
   if (request_.fields.size() > limits_.fields_max)
     return Fault{431, fmt::format("More than {} header fields", limits_.fields_max)};
   head_told_ = true;
@@ -47,6 +58,12 @@ HttpReader::Step HttpReader::read_body() {
   while (!parser_->is_done()) {
     boost::beast::error_code fault;
     const auto rest = boost::asio::buffer(inbox_) + parsed_;
+    // Beast ends the process (`n >= 5` in basic_parser) if it is shown the last chunk's size again before all five of
+    // its bytes are there. No chunked body has less to come than these.
+    if (parser_->chunked() && rest.size() < kLastChunkBytes) {
+      inbox_.erase(0, std::exchange(parsed_, 0));
+      return NeedMore{};
+    }
     const std::size_t taken = parser_->put(rest, fault);
     parsed_ += taken;
     if (fault && fault != http::error::need_more) return Fault{400, "Malformed HTTP body: " + fault.message()};

@@ -124,5 +124,45 @@ TEST(HttpSerialize, GivesNoLengthToAnswersThatHaveNoBody) {
             "HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n");
 }
 
+TEST(HttpReader, RefusesCodingsThatLeaveTheEndOpen) {
+  for (const char* coding : {"identity", "chunked, identity", "gzip, chunked", "xchunked", ""}) {
+    HttpReader reader(HttpLimits{});
+    reader.append(std::string("POST / HTTP/1.1\r\nTransfer-Encoding: ") + coding + "\r\n\r\n0\r\n\r\n");
+    const HttpReader::Step step = reader.next();
+    ASSERT_TRUE(std::holds_alternative<HttpReader::Fault>(step)) << coding;
+    EXPECT_EQ(std::get<HttpReader::Fault>(step).status, 400) << coding;
+  }
+}
+
+TEST(HttpReader, ChunksMayBeCutAnywhere) {
+  const std::string text = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
+  for (std::size_t first = 1; first < text.size(); ++first)
+    for (std::size_t second = first; second < text.size(); ++second) {
+      HttpReader reader(HttpLimits{});
+      std::size_t at = 0;
+      bool complete = false;
+      for (const std::size_t end : {first, second, text.size()}) {
+        reader.append(std::string_view(text).substr(at, end - at));
+        at = end;
+        for (HttpReader::Step step = reader.next(); !std::holds_alternative<HttpReader::NeedMore>(step);
+             step = reader.next()) {
+          ASSERT_FALSE(std::holds_alternative<HttpReader::Fault>(step)) << first << " " << second;
+          if (!std::holds_alternative<HttpReader::Complete>(step)) continue;
+          EXPECT_EQ(reader.take_request().body, "abcd");
+          complete = true;
+        }
+      }
+      EXPECT_TRUE(complete) << first << " " << second;
+    }
+}
+
+TEST(HttpReader, AHeadIsAsLongAsItMayBeHoweverItComes) {
+  HttpReader reader({.head_bytes_max = 100});
+  reader.append("GET /" + std::string(60, 'x') + " HTTP/1.1\r\nHost: " + std::string(60, 'y') + "\r\n\r\n");
+  const HttpReader::Step step = reader.next();
+  ASSERT_TRUE(std::holds_alternative<HttpReader::Fault>(step));
+  EXPECT_EQ(std::get<HttpReader::Fault>(step).status, 431);
+}
+
 }  // namespace
 }  // namespace famemely::serving

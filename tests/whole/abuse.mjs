@@ -73,6 +73,7 @@ export async function inParallel(count, width, make) {
 }
 
 const joined = () => [upgradeRequest(), frame(`40/mqtt,${JSON.stringify({ token: token() })}`)];
+const bomb = () => (bomb.bytes ??= deflated(Buffer.alloc(50_000_000, '4')));
 const deflated = (bytes) => zlib.deflateRawSync(bytes, { finishFlush: zlib.constants.Z_SYNC_FLUSH }).subarray(0, -4);
 const deflateOffer = 'Sec-WebSocket-Extensions: permessage-deflate\r\n';
 
@@ -92,7 +93,7 @@ export const assaults = {
   'invalid UTF-8': () => [upgradeRequest(), frame(Buffer.from([0x34, 0xff, 0xfe, 0xc0, 0x80]))],
   'a fragment without a beginning': () => [upgradeRequest(), frame('x', { opcode: 0 })],
   'fragments without end': () => [upgradeRequest(), Buffer.concat(Array.from({ length: 500 }, (_, i) => frame('x'.repeat(1_000), { opcode: i ? 0 : 1, fin: false })))],
-  'a bomb': () => [upgradeRequest(deflateOffer), frame(deflated(Buffer.alloc(50_000_000, '4')), { reserved: 4 })],
+  'a bomb': () => [upgradeRequest(deflateOffer), frame(bomb(), { reserved: 4 })],
   'many pings': () => [upgradeRequest(), Buffer.concat(Array.from({ length: 2_000 }, () => frame('x'.repeat(100), { opcode: 9 })))],
   'attachments that never come': () => [...joined(), frame('451-/mqtt,["mqtt:publish",{"topic":"a","payload":{"_placeholder":true,"num":0}}]')],
   'very many attachments': () => [...joined(), frame('4599999999-/mqtt,["mqtt:publish",{"_placeholder":true,"num":0}]')],

@@ -259,6 +259,41 @@ test('heads and bodies', async (t) => {
   assert.deepEqual({ requestHead, requestBody, malformedRequest }, { requestHead: 2, requestBody: 1, malformedRequest: 1 });
 });
 
+test('requests whose end can be read in two ways', async (t) => {
+  const { gateway } = await startBoth(t);
+  const hidden = 'GET /mqtt/health HTTP/1.1\r\nHost: hidden\r\n\r\n';
+  const requests = {
+    'two lengths': `Content-Length: 1\r\nContent-Length: 2\r\n\r\nab${hidden}`,
+    'a length and chunks': `Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${hidden}`,
+    'chunks that are not the last coding': `Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${hidden}`,
+    'an unknown coding': `Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${hidden}`,
+    'two codings': `Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n${hidden}`,
+    'a length with a sign': `Content-Length: +5\r\n\r\nabcde${hidden}`,
+    'a space before the colon': `Content-Length : 5\r\n\r\nabcde${hidden}`,
+    'a length in hexadecimal': `Content-Length: 0x5\r\n\r\nabcde${hidden}`,
+  };
+  for (const [name, rest] of Object.entries(requests))
+    await t.test(name, async (t) => {
+      const raw = await rawHttp(t, gateway);
+      raw.send(`POST /mqtt/health HTTP/1.1\r\nHost: a\r\n${rest}`);
+      await within(raw.closed, 'the connection ends');
+      assert.match(raw.text, /^HTTP\/1.1 400 /);
+      assert.equal(raw.text.match(/HTTP\/1.1/g).length, 1, 'what is hidden is not answered');
+    });
+});
+
+test('the last chunk in pieces', async (t) => {
+  const { gateway } = await startBoth(t);
+  const raw = await rawHttp(t, gateway);
+  raw.send('POST /mqtt/nowhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+  for (const piece of ['0', '\r', '\n', '\r', '\n']) {
+    raw.send(piece);
+    await sleep(50);
+  }
+  assert.equal((await raw.answers(1))[0].status, 404);
+  assert.equal(gateway.child.signalCode, null);
+});
+
 test('requests that do not come', { timeout: 90_000 }, async (t) => {
   const { gateway } = await startBoth(t);
   const silent = await rawHttp(t, gateway);
@@ -271,14 +306,18 @@ test('requests that do not come', { timeout: 90_000 }, async (t) => {
   const dripBody = setInterval(() => slowBody.send(' '), 1_000);
   t.after(() => [drip, dripBody].forEach(clearInterval));
 
+  const deaf = await rawHttp(t, gateway);
+  deaf.socket.pause();
+  deaf.send('GET /mqtt/health HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(30_000));
+
   await within(silent.closed, 'who never speaks is closed', 20_000);
   await within(slowHead.closed, 'a head that drips is closed', 25_000);
   assert.match(slowHead.text, /^HTTP\/1.1 408 /);
   await within(slowBody.closed, 'a body that drips is closed', 45_000);
   assert.match(slowBody.text, /^HTTP\/1.1 408 /);
   await within(unjoined.closed, 'who joins no namespace is closed', 30_000);
-  const { requestTime, slowBody: bodies, noConnect } = await limits(gateway);
-  assert.deepEqual({ requestTime, bodies, noConnect }, { requestTime: 2, bodies: 1, noConnect: 1 });
+  const { requestTime, slowBody: bodies, noConnect, slowReader } = await limits(gateway);
+  assert.deepEqual({ requestTime, bodies, noConnect, slowReader }, { requestTime: 2, bodies: 1, noConnect: 1, slowReader: 1 });
 });
 
 test('who asks and does not read costs no more than one answer', { timeout: 90_000 }, async (t) => {

@@ -2,6 +2,7 @@
 // comes out.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import {
@@ -37,6 +38,8 @@ test('what a session logs and answers', async (t) => {
   const { broker, gateway } = await startBoth(t, {
     env: { LOG_LEVEL: 'trace', SUPABASE_JWT_SECRET: planted.jwtSecret, MQTT_USERNAME: 'gateway', MQTT_PASSWORD: planted.password },
   });
+  // One byte: no core file, and nothing for a collector either.
+  assert.match(readFileSync(`/proc/${gateway.pid}/limits`, 'utf8'), /^Max core file size +[01] /m);
   const key = planted.jwtSecret;
   const good = token({}, { key });
   const forged = token({ sub: 'mallory' }, { key: 'another-key-of-more-than-thirty-two-bytes' });
