@@ -271,8 +271,8 @@ Result<LoadedRules, std::string> parse_permissions(std::string_view text, const 
     while (guard.documents() < 2 && parser.HandleNextDocument(guard)) {
     }
     if (guard.documents() != 1)
-      return failure(
-          fmt::format("{}: the file must hold one document with the key rules; it holds {}", name, guard.documents()));
+      return failure(fmt::format("{}: the file must hold one document with the key rules; it holds {}", name,
+                                 guard.documents() == 0 ? "none" : "more"));
     const YAML::Node root = YAML::Load(own);
     if (!in_section) return Reader(name).read(root);
     if (!root.IsMap() || !root["permissions"]) return failure(name + ": the section permissions is missing");
