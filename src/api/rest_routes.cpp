@@ -149,6 +149,7 @@ std::optional<Error> RestRoutes::publish_batch(Exchange& exchange, const HttpReq
       if (const auto decision = exchange.permissions->decide_publish(message->topic); !decision)
         message = failure(deny(exchange, "publish to", message->topic.text(), decision, turn));
     if (!message) {
+      options_.limiting.note_refusal(message.error());
       exchange.batch.note(place, message.error(), turn.now.wall);
       continue;
     }

@@ -83,46 +83,48 @@ void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now
     });
     return;
   }
-  auto seat = limiting_.take_seat(signed_in->identity->user_id, now.instant);
-  if (!seat) {
-    const Error& error = seat.error();
-    server_.refuse(request.socket, error.message, fmt::format("{{\"statusCode\":{}}}", error.status()));
-    audit_.write(AuditEvent::refused, now.instant, [&] {
-      return std::vector<LogField>{{"user", signed_in->identity->user_id},
-                                   {"remote", request.handshake.remote_address},
-                                   {"reason", error.message}};
-    });
-    return;
-  }
-  Newcomer newcomer{*signed_in, request.handshake.remote_address, *std::move(seat)};
+  Newcomer newcomer{*signed_in, request.handshake.remote_address};
   const bool recoverable = !declines_recovery(request);
   if (request.recovery && recoverable)
     recovering_.emplace(worker_.recover(request.socket, *request.recovery, signed_in->identity, signed_in->permissions),
                         std::move(newcomer));
   else
-    accept(request.socket, std::move(newcomer), recoverable, {now, effects});
+    accept(request.socket, newcomer, recoverable, {now, effects});
 }
 
 void SocketEvents::on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn) {
   auto newcomer = recovering_.extract(outcome.request);
   switch (outcome.fate) {
     case gateway::RecoverOutcome::Fate::recovered:
-      worker_.give_seat(outcome.socket, std::move(newcomer.mapped().seat));
+      // Its old connection is gone by now, if it was not before: this one takes its place.
+      worker_.give_seat(outcome.socket,
+                        limiting_.take_seat_anyway(newcomer.mapped().signed_in.identity->user_id, turn.now.instant));
       return welcome(outcome.socket, AuditEvent::recovered, newcomer.mapped(), turn);
     case gateway::RecoverOutcome::Fate::new_session:
       newcomer.mapped().signed_in.permissions = outcome.permissions;
-      return accept(outcome.socket, std::move(newcomer.mapped()), true, turn);
+      return accept(outcome.socket, newcomer.mapped(), true, turn);
     case gateway::RecoverOutcome::Fate::gone:
       return;
   }
 }
 
-void SocketEvents::accept(socketio::SocketId socket, Newcomer newcomer, bool recoverable, Turn turn) {
+void SocketEvents::accept(socketio::SocketId socket, const Newcomer& newcomer, bool recoverable, Turn turn) {
   if (!server_.transport(socket)) return;  // its connection has ended, which is about to be told
+  const std::string& user_id = newcomer.signed_in.identity->user_id;
+  auto seat = limiting_.take_seat(user_id, turn.now.instant);
+  if (!seat) {
+    const Error& error = seat.error();
+    server_.refuse(socket, error.message, fmt::format("{{\"statusCode\":{}}}", error.status()));
+    worker_.turn_away(user_id);
+    audit_.write(AuditEvent::refused, turn.now.instant, [&] {
+      return std::vector<LogField>{{"user", user_id}, {"remote", newcomer.remote_address}, {"reason", error.message}};
+    });
+    return;
+  }
   const auto pid = recoverable ? worker_.make_pid() : std::nullopt;
   server_.accept(socket, turn.now, turn.effects, {.pid = pid});
   worker_.add_client(socket, newcomer.signed_in.identity, newcomer.signed_in.permissions, turn.now, pid);
-  worker_.give_seat(socket, std::move(newcomer.seat));
+  worker_.give_seat(socket, *std::move(seat));
   welcome(socket, AuditEvent::connected, newcomer, turn);
 }
 
@@ -384,6 +386,7 @@ void SocketEvents::succeed(const Asker& asker, const std::string& data_json, Tur
 }
 
 void SocketEvents::fail(const Asker& asker, const Error& error, Turn turn) {
+  limiting_.note_refusal(error);
   const std::string text = json_string(error.text());
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("request failed", {{"socket", server_.sid(asker.socket)},

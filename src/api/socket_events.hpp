@@ -50,7 +50,6 @@ class SocketEvents {
   struct Newcomer {
     gateway::SignedIn signed_in;
     std::string remote_address;
-    gateway::UserSeat seat;
   };
   struct Turn {
     Now now;
@@ -58,7 +57,7 @@ class SocketEvents {
   };
 
   /// Lets a client in that has (or gets) no session to go on with.
-  void accept(socketio::SocketId socket, Newcomer newcomer, bool recoverable, Turn turn);
+  void accept(socketio::SocketId socket, const Newcomer& newcomer, bool recoverable, Turn turn);
   void welcome(socketio::SocketId socket, AuditEvent event, const Newcomer& newcomer, Turn turn);
   void on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn);
 

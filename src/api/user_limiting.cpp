@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "protocol/mqtt/topic_text.hpp"
+
 namespace famemely::api {
 
 Result<gateway::UserSeat, Error> UserLimiting::take_seat(std::string_view user_id, Instant now) const {
@@ -18,6 +20,10 @@ std::optional<Error> UserLimiting::refuse_publish(std::string_view user_id, Inst
   if (!accounts || !accounts->limits().publishes) return std::nullopt;
   if (!accounts->of(user_id, now)->publishes.take(now, *accounts->limits().publishes)) return std::nullopt;
   return too_many_publishes();
+}
+
+void UserLimiting::note_refusal(const Error& error) const {
+  if (error.code == ErrorCode::bad_request && mqtt::is_topic_limit(error.text())) count(counters, Limit::topic);
 }
 
 Error UserLimiting::too_many_publishes() const {

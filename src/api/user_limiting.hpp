@@ -19,8 +19,14 @@ struct UserLimiting {
 
   /// A socket's place, or why there is none.
   [[nodiscard]] Result<gateway::UserSeat, Error> take_seat(std::string_view user_id, Instant now) const;
+  /// For a socket that takes the place of one before it.
+  [[nodiscard]] gateway::UserSeat take_seat_anyway(std::string_view user_id, Instant now) const {
+    return gateway::UserSeat::take_anyway(accounts, user_id, now);
+  }
   /// One publish of a user who has no socket at hand: the refusal, if it is one too many.
   [[nodiscard]] std::optional<Error> refuse_publish(std::string_view user_id, Instant now) const;
+  /// Counts a refusal if it is for the length or the levels of a topic.
+  void note_refusal(const Error& error) const;
   /// The refusal of a publish that a seat has found to be one too many.
   [[nodiscard]] Error too_many_publishes() const;
 };

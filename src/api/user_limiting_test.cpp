@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "protocol/mqtt/topic_name.hpp"
+
 namespace famemely::api {
 namespace {
 
@@ -40,6 +42,16 @@ TEST(UserLimiting, PublishesByRestAndBySocketAreOneRate) {
   EXPECT_EQ(limiting.refuse_publish("alice", kNow),
             (Error{ErrorCode::too_many_requests, "Too many publishes: a user may send 1 a second"}));
   EXPECT_EQ(counters.of(Limit::publish_rate_per_user), 1U);
+}
+
+TEST(UserLimiting, CountsTopicsThatAreTooLongOrTooDeep) {
+  LimitCounters counters;
+  const UserLimiting limiting{nullptr, &counters};
+  const std::string deep(128, '/');
+  for (const std::string& topic : {std::string(70'000, 'a'), deep, std::string("a/+"), std::string()})
+    if (const auto name = mqtt::TopicName::parse(topic); !name)
+      limiting.note_refusal({ErrorCode::bad_request, name.error()});
+  EXPECT_EQ(counters.of(Limit::topic), 2U);
 }
 
 TEST(UserLimiting, WithoutAccountsNothingIsRefused) {

@@ -21,6 +21,8 @@ constexpr std::array kNames{
     Row{Limit::malformed_request, "malformedRequest"},
     Row{Limit::request_head, "requestHead"},
     Row{Limit::request_body, "requestBody"},
+    Row{Limit::message_size, "messageSize"},
+    Row{Limit::topic, "topic"},
     Row{Limit::request_time, "requestTime"},
     Row{Limit::slow_body, "slowBody"},
     Row{Limit::idle_connection, "idleConnection"},

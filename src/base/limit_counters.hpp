@@ -23,6 +23,8 @@ enum class Limit : std::uint8_t {
   malformed_request,
   request_head,
   request_body,
+  message_size,
+  topic,
   request_time,
   slow_body,
   idle_connection,

@@ -29,14 +29,18 @@ void UserSeat::leave() {
 }
 
 std::optional<UserSeat> UserSeat::take(UserAccounts* accounts, std::string_view user_id, Instant now) {
-  UserSeat seat;
-  if (!accounts || !accounts->limits().any()) return seat;
+  if (!accounts || !accounts->limits().any()) return UserSeat();
   auto account = accounts->of(user_id, now);
   if (!account->connections.take(accounts->limits().connections.value_or(std::numeric_limits<std::uint32_t>::max())))
     return std::nullopt;
-  seat.limits_ = &accounts->limits();
-  seat.account_ = std::move(account);
-  return seat;
+  return UserSeat(accounts->limits(), std::move(account));
+}
+
+UserSeat UserSeat::take_anyway(UserAccounts* accounts, std::string_view user_id, Instant now) {
+  if (!accounts || !accounts->limits().any()) return {};
+  auto account = accounts->of(user_id, now);
+  account->connections.take_anyway();
+  return {accounts->limits(), std::move(account)};
 }
 
 bool UserSeat::add_subscription() {

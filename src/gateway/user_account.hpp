@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/allowance.hpp"
 #include "base/token_bucket.hpp"
@@ -53,6 +54,9 @@ class UserSeat {
   /// Nothing if the user has as many connections as there may be.
   [[nodiscard]] static std::optional<UserSeat> take(UserAccounts* accounts, std::string_view user_id, Instant now);
 
+  /// Whatever that makes.
+  [[nodiscard]] static UserSeat take_anyway(UserAccounts* accounts, std::string_view user_id, Instant now);
+
   /// Counts one subscription more; false if there may be none.
   [[nodiscard]] bool add_subscription();
   /// These are there already, whatever that makes.
@@ -63,6 +67,8 @@ class UserSeat {
   [[nodiscard]] std::optional<Duration> publish(Instant now);
 
  private:
+  UserSeat(const UserLimits& limits, std::shared_ptr<UserAccount> account)
+      : limits_(&limits), account_(std::move(account)) {}
   void leave();
 
   const UserLimits* limits_ = nullptr;

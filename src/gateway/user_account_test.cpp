@@ -48,6 +48,17 @@ TEST(UserSeat, ThereAreAsManyAsTheUserMayHaveConnections) {
   EXPECT_TRUE(UserSeat::take(&book, "alice", kNow));
 }
 
+TEST(UserSeat, TheSuccessorOfOneIsNotTurnedAwayButCounts) {
+  Book book({.connections = 1});
+  auto one = UserSeat::take(&book, "alice", kNow);
+  {
+    const UserSeat successor = UserSeat::take_anyway(&book, "alice", kNow);
+    one.reset();
+    EXPECT_FALSE(UserSeat::take(&book, "alice", kNow));
+  }
+  EXPECT_TRUE(UserSeat::take(&book, "alice", kNow));
+}
+
 TEST(UserSeat, AMovedOneCountsOnce) {
   Book book({.connections = 1});
   auto seat = UserSeat::take(&book, "alice", kNow);

@@ -145,6 +145,8 @@ class Worker {
                   const std::optional<socketio::Sid>& pid = {});
   /// The client, new or recovered, counts in its user's account from here on.
   void give_seat(socketio::SocketId socket, UserSeat seat);
+  /// A client that has signed in does not become one.
+  void turn_away(const std::string& user_id) { forget_user_if_gone(user_id); }
   void remove_client(socketio::SocketId socket);
   /// Its connection has dropped: the session is kept for a while, if the client can recover.
   void keep_session(socketio::SocketId socket, Now now);

@@ -100,6 +100,7 @@ void Connections::adopt(MovedConnection moved) {
     const socketio::ConnectionId id = connection->id;
     connection->http->reader.append(moved.bytes);
     wait_readable(*connection);
+    if (connection->tls) flush(*connection);
     read_requests(id);
     turns_.settle();
     turns_.schedule_end();
@@ -140,8 +141,11 @@ void Connections::on_readable(socketio::ConnectionId id) {
     const std::span<char> bytes(buffer_->data(), static_cast<std::size_t>(size));
     if (!connection->tls || (connection->http && connection->http->closing))
       on_bytes(id, bytes);
-    else if (!on_wire_bytes(id, {bytes.data(), bytes.size()}))
+    else if (!on_wire_bytes(id, {bytes.data(), bytes.size()})) {
+      turns_.settle();
+      turns_.schedule_end();
       return;
+    }
     if (bytes.size() < buffer_->size()) break;
   }
   Connection* connection = find(id);

@@ -38,7 +38,7 @@ bool Connections::on_wire_bytes(socketio::ConnectionId id, std::string_view wire
                                MSG_NOSIGNAL | MSG_DONTWAIT));
     end_in_peace(*connection);
     clear_ = std::move(clear);
-    return false;
+    return find(id) != nullptr;
   }
   if (!flush_wire(*connection) && !find(id)) return false;
   if (!clear.empty()) on_bytes(id, std::span<char>(clear));
@@ -81,7 +81,8 @@ void Connections::say_goodbye(Connection& connection) {
   const std::string_view wire = connection.tls->outgoing();
   if (wire.empty()) return;
   // If the socket takes it, well; the connection ends anyhow.
-  static_cast<void>(::send(connection.socket.native_handle(), wire.data(), wire.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  const ssize_t sent = ::send(connection.socket.native_handle(), wire.data(), wire.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent > 0) connection.tls->sent(static_cast<std::size_t>(sent));
 }
 
 }  // namespace famemely::serving

@@ -259,6 +259,20 @@ test('heads and bodies', async (t) => {
   assert.deepEqual({ requestHead, requestBody, malformedRequest }, { requestHead: 2, requestBody: 1, malformedRequest: 1 });
 });
 
+test('topics and messages', async (t) => {
+  const { gateway } = await startBoth(t, { env: { MAX_PAYLOAD: '100KB' } });
+  const socket = await connect(t, gateway);
+  const deep = '/'.repeat(128);
+  assert.equal((await ask(socket, 'mqtt:publish', { topic: deep, payload: 1 })).statusCode, 400);
+  assert.equal((await ask(socket, 'mqtt:subscribe', { topic: 'a'.repeat(65_536) })).statusCode, 400);
+  assertError(await rest(gateway, 'POST', '/mqtt/publish', { topic: deep, payload: 1 }), 400, /128 levels/);
+  const raw = await rawClient(t, gateway);
+  raw.send(`4${'x'.repeat(100_001)}`);
+  assert.equal((await within(raw.closed, 'the connection ends')).code, 1009);
+  const { topic, messageSize } = await limits(gateway);
+  assert.deepEqual({ topic, messageSize }, { topic: 3, messageSize: 1 });
+});
+
 test('requests whose end can be read in two ways', async (t) => {
   const { gateway } = await startBoth(t);
   const hidden = 'GET /mqtt/health HTTP/1.1\r\nHost: hidden\r\n\r\n';

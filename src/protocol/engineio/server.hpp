@@ -16,6 +16,7 @@
 #include "base/deflate.hpp"
 #include "base/http_message.hpp"
 #include "base/instant.hpp"
+#include "base/limit_counters.hpp"
 #include "base/random_source.hpp"
 #include "protocol/engineio/admission.hpp"
 #include "protocol/engineio/deflated_frames.hpp"
@@ -47,6 +48,8 @@ struct Options {
   std::uint8_t owner = 0;
   /// Asked before a session is opened; none: as many may be as come.
   Admission* admission = nullptr;
+  /// Where messages are counted that are too large.
+  LimitCounters* limit_counters = nullptr;
 };
 
 /// A session, checked by its generation: a slot is used again.

@@ -126,6 +126,7 @@ bool Server::on_request_started(ConnectionId connection, const HttpRequest& head
   }
   const std::string_view length = head.fields.value_or("Content-Length", "0");
   if (length.size() > 10 || std::strtoull(std::string(length).c_str(), nullptr, 10) > options_.message_bytes_max) {
+    count(options_.limit_counters, Limit::request_body);
     io.push_back(Respond{connection, too_large_response()});
     return false;
   }
@@ -195,6 +196,7 @@ void Server::on_post(ConnectionId connection, std::uint32_t slot, const HttpRequ
   if (!claim_post(connection, slot, now, io)) return;
   on_request_abandoned(connection);  // it is here whole: nothing can overlap it any more
   if (request.body.size() > options_.message_bytes_max) {
+    count(options_.limit_counters, Limit::request_body);
     io.push_back(Respond{connection, too_large_response()});
   } else if (equals_ignoring_case(media_type(request), "application/octet-stream")) {
     // Binary bodies were protocol 3.

@@ -191,6 +191,7 @@ std::optional<Event> Server::on_socket_event(std::uint32_t slot, const websocket
         {.reason = CloseReason::transport_close, .close_frame = make_close_frame(close->code), .peer_closed = true},
         now);
   } else if (const auto* fault = std::get_if<websocket::Fault>(&event)) {
+    if (fault->close_code == websocket::kCloseTooBig) count(options_.limit_counters, Limit::message_size);
     close_session(slot, {.reason = CloseReason::transport_error, .close_frame = make_close_frame(fault->close_code)},
                   now);
   }

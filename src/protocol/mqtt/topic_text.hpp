@@ -8,6 +8,9 @@ namespace famemely::mqtt {
 /// What topic names and topic filters have in common: nullptr if the text may be either, else the refusal.
 [[nodiscard]] const char* fault_of_topic_text(std::string_view text);
 
+/// True if such a fault, or a text that repeats it, is for the length or the levels.
+[[nodiscard]] bool is_topic_limit(std::string_view fault);
+
 /// Walks through the levels of a topic or filter; `a//b` has three, the second of them empty.
 class LevelCursor {
  public:

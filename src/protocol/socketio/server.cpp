@@ -34,7 +34,8 @@ engineio::Options engine_options(const Options& options) {
           .http_compression_bytes_min = options.http_compression_bytes_min,
           .websocket_compression_bytes_min = options.websocket_compression_bytes_min,
           .owner = options.owner,
-          .admission = options.admission};
+          .admission = options.admission,
+          .limit_counters = options.limit_counters};
 }
 
 DisconnectReason reason_of(engineio::CloseReason reason) {
@@ -219,6 +220,7 @@ void Server::on_message(const engineio::MessageReceived& message, Now now, Effec
   if (auto* decoded = std::get_if<DecodedPacket>(&result)) {
     on_packet(message.session, decoded->packet, std::move(decoded->attachments), now, effects);
   } else if (const auto* fault = std::get_if<DecodeFault>(&result)) {
+    if (fault->too_large) count(limit_counters_, Limit::message_size);
     close_session(message.session, DisconnectReason::forced_close, now, effects,
                   fault->too_large ? websocket::kCloseTooBig : websocket::kCloseNoStatus);
   }
