@@ -63,9 +63,14 @@ async function refusal(t, gateway, options) {
 test('connections in all', async (t) => {
   const { gateway } = await startBoth(t, { env: { LIMIT_CONNECTIONS: '5' } });
   const held = [];
-  for (let i = 0; i < 5; ++i) held.push(await rawHttp(t, gateway));
-  const refused = await rawHttp(t, gateway);
-  refused.send('GET /mqtt/health HTTP/1.1\r\nHost: a\r\n\r\n');
+  // The test's own connections that are kept alive have places, too, and leave them when they like.
+  const isRefused = ({ text }) => text.startsWith('HTTP/1.1 503 ');
+  for (let i = 0; i < 20 && !held.some(isRefused); ++i) {
+    held.push(await rawHttp(t, gateway));
+    await sleep(100);
+  }
+  const refused = held.find(isRefused);
+  assert.ok(refused && held.length <= 6, `${held.length} were let in`);
   const [answer] = await refused.answers(1);
   assert.equal(answer.status, 503);
   assert.match(answer.head, /^Retry-After: \d+$/im);
