@@ -38,7 +38,9 @@ bool is_own(const RequestSite& site) {
 bool is_loopback(std::string_view authority) {
   const std::string_view host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1)
                                                            : authority.substr(0, authority.find(':'));
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.") || host.ends_with(".localhost");
+  const bool is_ipv4 = host.find_first_not_of("0123456789.") == host.npos;
+  return host == "localhost" || host == "[::1]" || (is_ipv4 && host.starts_with("127.")) ||
+         host.ends_with(".localhost");
 }
 
 }  // namespace

@@ -43,7 +43,9 @@ TEST(Cors, DevelopmentAllowsAnyLoopbackOrigin) {
   const CorsPolicy policy{.origins = {}, .any_loopback = true};
   for (std::string_view origin : {"http://localhost:1", "http://127.0.0.1:8", "http://[::1]:9", "https://localhost"})
     EXPECT_EQ(allowed_origin(policy, origin, "x"), origin);
-  EXPECT_EQ(allowed_origin(policy, "http://localhost.evil.example", "x"), "-");
+  for (std::string_view origin :
+       {"http://localhost.evil.example", "http://127.evil.example", "http://127.0.0.1.evil.example"})
+    EXPECT_EQ(allowed_origin(policy, origin, "x"), "-") << origin;
 }
 
 TEST(Cors, ADefaultPortMayBeWrittenOut) {

@@ -505,7 +505,8 @@ Config default_config() {
 std::string shown(const Setting& setting, std::string_view value) {
   switch (setting.secrecy) {
     case Secrecy::open:
-      return std::string(value);
+      // A URL in the wrong place may have a password all the same.
+      return value.find("://") == value.npos ? std::string(value) : hide_password(value);
     case Secrecy::password_inside:
       return hide_password(value);
     case Secrecy::secret:

@@ -248,5 +248,11 @@ TEST(Config, KnowsWhenItListensOnLoopbackOnly) {
   EXPECT_FALSE(config.loopback_only());
 }
 
+TEST(SettingsTable, HidesThePasswordOfAUrlThatStandsInTheWrongPlace) {
+  EXPECT_EQ(shown(*find_setting("MQTT_HOST"), "mqtt://u:hunter2@h"), "mqtt://u:***@h");
+  EXPECT_EQ(shown(*find_setting("SUPABASE_URL"), "https://h?apikey=hunter2"), "https://h?***");
+  EXPECT_EQ(shown(*find_setting("MQTT_HOST"), "a@b?c"), "a@b?c");
+}
+
 }  // namespace
 }  // namespace famemely::app

@@ -58,6 +58,9 @@ Result<TopicTemplate, std::string> TopicTemplate::parse(std::string_view text) {
       if (end == std::string_view::npos || text[end] != '}') {
         return failure(fmt::format("`{}`: a `{{` without its `}}`", text));
       }
+      // An absent value would have to act as `+` in a deny rule, and that does not reach topics that begin with `$`.
+      if (text.starts_with('$') && parsed.levels_.empty())
+        return failure(fmt::format("`{}`: no placeholder can stand in a first level that begins with `$`", text));
       auto path = ClaimPath::parse(text.substr(at + 1, end - at - 1));
       if (!path) return failure(fmt::format("`{}`: {}", text, path.error()));
       level.back().placeholder = std::move(*path);
@@ -103,6 +106,8 @@ std::optional<mqtt::TopicFilter> TopicTemplate::filter_for(const TokenValues& va
       text += piece.literal;
       if (!piece.placeholder) continue;
       if (auto value = values.placeholder(*piece.placeholder)) {
+        // Who is named `$SYS` shall not be given the broker's own topics by a rule of users' spaces.
+        if (missing == Missing::never_matches && text.empty() && value->starts_with('$')) return std::nullopt;
         text += *value;
       } else if (missing == Missing::never_matches) {
         return std::nullopt;

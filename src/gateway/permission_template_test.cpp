@@ -78,6 +78,18 @@ TEST(TopicTemplate, AValueThatNoTopicHoldsMatchesNothing) {
   EXPECT_EQ(filter_of("a/{c}", identity_with("u1", R"({"c":"\u0007"})")), "none");
 }
 
+TEST(TopicTemplate, AValueGivesNoRightToTheBrokersOwnTopics) {
+  EXPECT_EQ(filter_of("{sub}/#", identity_with("$SYS")), "none");
+  EXPECT_EQ(filter_of("{sub}/#", identity_with("$SYS"), Missing::matches_any_level), "$SYS/#");
+  EXPECT_EQ(filter_of("users/{sub}/#", identity_with("$SYS")), "users/$SYS/#");
+}
+
+TEST(TopicTemplate, RefusesAPlaceholderWherePlusWouldNotReach) {
+  for (const char* text : {"$priv-{sub}/#", "${sub}", "$a{sub}b/{role}"})
+    EXPECT_THAT(TopicTemplate::parse(text).error(), HasSubstr("begins with `$`")) << text;
+  EXPECT_TRUE(TopicTemplate::parse("$SYS/{sub}"));
+}
+
 TEST(TopicTemplate, RefusesWhatIsNoFilter) {
   for (const char* text : {"", "a/#/b", "a+", "{sub}#", "a/{sub}+/b", "$share/g/a"}) {
     EXPECT_FALSE(TopicTemplate::parse(text)) << text;

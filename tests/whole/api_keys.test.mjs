@@ -59,6 +59,14 @@ test('API keys', async (t) => {
     }
   });
 
+  await t.test('nor a page of the same host, whose polls tell no origin but whose POSTs do', async () => {
+    const base = `http://127.0.0.1:${gateway.port}/socket.io/?EIO=4&transport=polling`;
+    const { sid } = JSON.parse((await (await fetch(base)).text()).slice(1));
+    const post = (body, headers) => fetch(`${base}&sid=${sid}`, { method: 'POST', body, headers });
+    await post(`40/mqtt,${JSON.stringify({ token: billing.key })}`, { Origin: `http://127.0.0.1:${gateway.port}` });
+    assert.match(await (await fetch(`${base}&sid=${sid}`)).text(), /^44\/mqtt,.*not for requests with an Origin header/);
+  });
+
   await t.test('what is no key of the file is refused', async () => {
     const digest = billing.line.split(':')[1];
     for (const bad of [(await createKey('billing', 'service_role')).key, `${billing.key}x`, billing.key.slice(0, -1),

@@ -110,6 +110,8 @@ class Server {
   /// The calls of the transport side are those of socketio::Server, which says what they mean.
   [[nodiscard]] bool on_request_started(ConnectionId connection, const HttpRequest& head, Now now, IoEffects& io);
   void on_request_abandoned(ConnectionId connection);
+  /// The session that a request is of, going by its sid.
+  [[nodiscard]] std::optional<SessionId> session_of(const HttpRequest& request) const;
   /// The request must stay until `next` has nothing more.
   void on_request(ConnectionId connection, const HttpRequest& request, Now now, IoEffects& io);
   void on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, IoEffects& io);

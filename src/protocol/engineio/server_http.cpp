@@ -79,6 +79,11 @@ std::optional<std::uint32_t> Server::find_session(const HttpRequest& request) co
   return slot;
 }
 
+std::optional<SessionId> Server::session_of(const HttpRequest& request) const {
+  const auto slot = find_session(request);
+  return slot ? std::optional(id_of(*slot)) : std::nullopt;
+}
+
 std::optional<Server::ErrorCode> Server::check(const HttpRequest& request) const {
   const auto transport = request.query_parameter("transport");
   if (!(options_.polling && transport == kPolling) && !(options_.websocket && transport == kWebsocket))

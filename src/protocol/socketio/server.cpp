@@ -146,11 +146,27 @@ bool Server::on_request_started(ConnectionId connection, const HttpRequest& head
 void Server::on_request_abandoned(ConnectionId connection) { engine_.on_request_abandoned(connection); }
 
 void Server::on_request(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects) {
+  note_origin(request);
   engine_.on_request(connection, request, now, effects.for_io);
   drain(now, effects);
 }
 
+/// A page's GETs to its own host carry no Origin, its POSTs and WebSockets do (Fetch standard, "append a request
+/// `Origin` header"): so a session is a browser's once any of its requests says so, not by the first alone.
+void Server::note_origin(const HttpRequest& request) {
+  const std::string_view origin = request.fields.value_or("Origin", "");
+  if (origin.empty()) return;
+  const auto session = engine_.session_of(request);
+  if (!session || session->slot >= clients_.size()) return;
+  SharedBytes& kept = clients_[session->slot].handshake;
+  HandshakeInfo info = unpack(kept.view());
+  if (!info.origin.empty()) return;
+  info.origin = origin;
+  kept = pack(info);
+}
+
 void Server::on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects) {
+  note_origin(request);
   engine_.on_upgrade(connection, request, now, effects.for_io);
   drain(now, effects);
 }

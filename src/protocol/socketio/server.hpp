@@ -201,6 +201,7 @@ class Server final : public Transports {
   };
 
   void drain(Now now, Effects& effects);
+  void note_origin(const HttpRequest& request);
   void on_session_opened(const engineio::SessionOpened& opened, Now now);
   void on_message(const engineio::MessageReceived& message, Now now, Effects& effects);
   void on_packet(engineio::SessionId session, const Packet& packet, std::vector<std::string> attachments, Now now,
