@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/utf8.hpp"
+
 namespace famemely::api {
 namespace {
 
@@ -31,10 +33,21 @@ std::string_view AuditLog::name_of(AuditEvent event) {
       return "subscription revoked";
     case AuditEvent::renewed:
       return "token renewed";
+    case AuditEvent::not_renewed:
+      return "token not renewed";
     case AuditEvent::administrator:
       return "administrator";
   }
   return "";
+}
+
+std::vector<LogField> AuditLog::cut(std::vector<LogField> fields) {
+  for (LogField& field : fields) {
+    if (field.value.size() <= kFieldBytesMax) continue;
+    field.value.resize(well_formed_prefix(std::string_view(field.value).substr(0, kFieldBytesMax)));
+    field.value += "…";
+  }
+  return fields;
 }
 
 bool AuditLog::takes(AuditEvent event, Instant now) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/instant.hpp"
@@ -22,9 +23,10 @@ enum class AuditEvent : std::uint8_t {
   subscribed,     // asked for, with a right to it
   revoked,        // a right that is gone took a subscription away
   renewed,        // another token of the same user
+  not_renewed,    // a token that mqtt:auth may not bring
   administrator,  // what administrators do
 };
-inline constexpr std::size_t kAuditEvents = 10;
+inline constexpr std::size_t kAuditEvents = 11;
 
 /// Lines at level `info`, so many of each event in a second: whoever knocks a thousand times does not fill a disk, nor
 /// hide what others do. How many were left out is told. Nothing in them is a secret: callers pass no tokens.
@@ -33,18 +35,20 @@ class AuditLog {
   /// Of one event and worker.
   static constexpr double kLinesPerSecond = 50;
   static constexpr double kLinesAtOnce = 500;
+  /// Of one field; topics may be 65,535 bytes.
+  static constexpr std::size_t kFieldBytesMax = 300;
 
   explicit AuditLog(Logger& logger) : logger_(logger) {}
 
   /// `make_fields` gives the line's fields, and is called only if the line is written.
   template <typename MakeFields>
   void write(AuditEvent event, Instant now, MakeFields&& make_fields) {
-    if (takes(event, now)) logger_.info(name_of(event), make_fields());
+    write(event, name_of(event), now, std::forward<MakeFields>(make_fields));
   }
   /// With a name of its own in place of the event's.
   template <typename MakeFields>
   void write(AuditEvent event, std::string_view name, Instant now, MakeFields&& make_fields) {
-    if (takes(event, now)) logger_.info(name, make_fields());
+    if (takes(event, now)) logger_.info(name, cut(make_fields()));
   }
 
   /// Tells what was left out.
@@ -59,6 +63,7 @@ class AuditLog {
   };
 
   [[nodiscard]] static std::string_view name_of(AuditEvent event);
+  [[nodiscard]] static std::vector<LogField> cut(std::vector<LogField> fields);
   [[nodiscard]] bool takes(AuditEvent event, Instant now);
 
   Logger& logger_;

@@ -48,6 +48,14 @@ TEST(AuditLog, GoesOnAtItsRate) {
   EXPECT_THAT(diary.lines, SizeIs(100));
 }
 
+TEST(AuditLog, CutsWhatIsLong) {
+  testing::Diary diary;
+  AuditLog log(diary);
+  const std::string text = std::string(AuditLog::kFieldBytesMax - 1, 'x');
+  log.write(AuditEvent::denied, kStart, [&] { return std::vector<LogField>{{"topic", text + "\u00e4\u00e4"}}; });
+  EXPECT_THAT(diary.lines, ElementsAre("denied topic=" + text + "\u2026"));
+}
+
 class Silent final : public Logger {
  public:
   [[nodiscard]] bool enabled(LogLevel level) const override { return level > LogLevel::info; }

@@ -299,14 +299,14 @@ void SocketEvents::renew_token(const socketio::EventReceived& event, const Asker
   if (!members) return fail(asker, members.error(), turn);
   const bool from_browser = !server_.handshake(asker.socket).origin.empty();
   auto signed_in = sign_ins_.sign_in(*(*members)[0]->as_string(), from_browser, turn.now.wall);
+  if (signed_in && signed_in->identity->user_id != client.identity->user_id)
+    signed_in = failure(Error{ErrorCode::unauthorized, "The token is another user's: sub must stay the same"});
   if (!signed_in) {
-    audit_.write(AuditEvent::refused, turn.now.instant, [&] {
+    audit_.write(AuditEvent::not_renewed, turn.now.instant, [&] {
       return describe(client, {{"reason", signed_in.error().message}});
     });
     return fail(asker, signed_in.error(), turn);
   }
-  if (signed_in->identity->user_id != client.identity->user_id)
-    return fail(asker, Error{ErrorCode::unauthorized, "The token is another user's: sub must stay the same"}, turn);
   audit_.write(AuditEvent::renewed, turn.now.instant, [&] { return describe(client, {}); });
   const auto expires_at = signed_in->identity->expires_at;
   succeed(asker, expires_at ? fmt::format("{{\"expiresAt\":\"{}\"}}", to_iso8601(*expires_at)) : "{}", turn);

@@ -139,6 +139,7 @@ TEST(TokenRenewal, IsRefusedForAnotherUser) {
   EXPECT_THAT(
       bench.received(socket),
       ElementsAre(R"(42/mqtt,["mqtt:auth:error",{"error":"The token is another user's: sub must stay the same"}])"));
+  EXPECT_THAT(bench.log.of("token not renewed"), SizeIs(1));
 }
 
 TEST(TokenRenewal, WantsAnObjectWithAToken) {
