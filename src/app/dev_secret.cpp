@@ -12,6 +12,7 @@
 
 #include "app/values.hpp"
 #include "base/base64.hpp"
+#include "io/descriptor.hpp"
 
 namespace famemely::app {
 namespace {
@@ -22,28 +23,13 @@ constexpr std::size_t kSecretBytesMin = 32;
 constexpr std::size_t kFileBytesMax = 4096;
 constexpr mode_t kOwnerOnly = S_IRUSR | S_IWUSR;
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int number() const { return number_; }
-  [[nodiscard]] bool open() const { return number_ >= 0; }
-
- private:
-  int number_;
-};
-
 std::string fault(std::string_view name, std::string_view what) {
   return std::string(name) + ": " + std::string(what) + "; set SUPABASE_JWT_SECRET, or mend that";
 }
 
 /// Nothing if there is no such file.
 Result<std::optional<std::string>, std::string> read_secret(const std::string& name) {
-  const Descriptor file(::open(name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  const io::Descriptor file(::open(name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
   if (!file.open() && errno == ENOENT) return std::nullopt;
   if (!file.open()) return failure(fault(name, std::strerror(errno)));
   struct stat status {};
@@ -62,7 +48,7 @@ Result<std::optional<std::string>, std::string> read_secret(const std::string& n
 /// Writes it aside, then gives it its name, which fails if another process was faster.
 std::optional<std::string> create(const std::string& name, std::string_view content) {
   std::string aside = name + ".XXXXXX";
-  const Descriptor file(::mkostemp(aside.data(), O_CLOEXEC));  // mode 0600
+  const io::Descriptor file(::mkostemp(aside.data(), O_CLOEXEC));  // mode 0600
   if (!file.open()) return fault(name, std::strerror(errno));
   const bool written = ::write(file.number(), content.data(), content.size()) == static_cast<ssize_t>(content.size()) &&
                        ::fsync(file.number()) == 0;

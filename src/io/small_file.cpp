@@ -7,30 +7,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include "io/descriptor.hpp"
+
 namespace famemely::io {
-namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int number() const { return number_; }
-
- private:
-  int number_;
-};
-
-}  // namespace
 
 Result<std::string, std::string> read_small_file(const std::string& name, std::size_t bytes_max) {
   const auto fault = [&](const std::string& what) { return failure(name + ": " + what); };
   // A pipe without a writer must not stop us.
   const Descriptor file(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.number() < 0) return fault(std::strerror(errno));
+  if (!file.open()) return fault(std::strerror(errno));
   struct stat status {};
   if (::fstat(file.number(), &status) != 0) return fault(std::strerror(errno));
   if (!S_ISREG(status.st_mode)) return fault("not a plain file");
