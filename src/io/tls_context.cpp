@@ -7,8 +7,12 @@
 #include <cstdio>
 #include <cstring>
 
+#include "serving/openssl_error.hpp"
+
 namespace famemely::io {
 namespace {
+
+using serving::take_openssl_error;
 
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
@@ -33,15 +37,6 @@ std::string file_fault(std::string_view setting, const std::string& file, std::s
 int no_password(char*, int, int, void*) { return -1; }
 
 }  // namespace
-
-std::string take_openssl_error(std::string_view fallback) {
-  const unsigned long code = ERR_get_error();
-  ERR_clear_error();
-  if (code == 0) return std::string(fallback);
-  if (ERR_SYSTEM_ERROR(code)) return std::strerror(static_cast<int>(ERR_GET_REASON(code)));
-  const char* reason = ERR_reason_error_string(code);
-  return reason ? reason : std::string(fallback);
-}
 
 std::optional<std::string> write_alpn(const std::vector<std::string>& protocols) {
   std::string list;

@@ -45,7 +45,4 @@ class TlsContext {
 /// The ALPN list as it goes over the wire (RFC 7301 section 3.1); nothing if a name is empty or over 255 bytes.
 [[nodiscard]] std::optional<std::string> write_alpn(const std::vector<std::string>& protocols);
 
-/// The oldest of OpenSSL's errors of this thread, in words; forgets them all. `fallback` if there is none.
-[[nodiscard]] std::string take_openssl_error(std::string_view fallback);
-
 }  // namespace famemely::io

@@ -5,7 +5,8 @@
 #include <openssl/x509v3.h>
 
 #include <boost/asio/ip/address.hpp>
-#include <new>
+
+#include "serving/openssl_error.hpp"
 
 namespace famemely::io {
 namespace {
@@ -48,15 +49,11 @@ std::string names_of(X509* certificate) {
 }  // namespace
 
 TlsLayer::TlsLayer(const TlsContext& context, std::string_view host, std::string_view peer)
-    : ssl_(SSL_new(context.handle())), peer_(peer) {
-  input_ = BIO_new(BIO_s_mem());
-  output_ = BIO_new(BIO_s_mem());
-  if (!ssl_ || !input_ || !output_) throw std::bad_alloc();
-  BIO_ctrl(input_, BIO_C_SET_BUF_MEM_EOF_RETURN, -1, nullptr);  // more is to come
-  SSL_set_bio(ssl_.get(), input_, output_);
-  SSL_set_connect_state(ssl_.get());
-  SSL_set_ex_data(ssl_.get(), 0, this);
-  SSL_set_verify(ssl_.get(), SSL_get_verify_mode(ssl_.get()), on_verified);
+    : engine_(context.handle()), peer_(peer) {
+  SSL* const ssl = engine_.handle();
+  SSL_set_connect_state(ssl);
+  SSL_set_ex_data(ssl, 0, this);
+  SSL_set_verify(ssl, SSL_get_verify_mode(ssl), on_verified);
 
   // A zone says where an address is, not who answers there; a dot at the end says that the name is whole.
   host = host.substr(0, host.find('%'));
@@ -65,11 +62,11 @@ TlsLayer::TlsLayer(const TlsContext& context, std::string_view host, std::string
   boost::system::error_code not_an_address;
   boost::asio::ip::make_address(host_, not_an_address);
   if (!not_an_address) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), host_.c_str());
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host_.c_str());
   } else {
-    SSL_ctrl(ssl_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host_.data());  // SNI
-    SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    SSL_set1_host(ssl_.get(), host_.c_str());
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host_.data());  // SNI
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    SSL_set1_host(ssl, host_.c_str());
   }
 }
 
@@ -82,59 +79,26 @@ int TlsLayer::on_verified(int good, X509_STORE_CTX* store) {
   return good;
 }
 
-void TlsLayer::begin(std::string& wire) {
-  ERR_clear_error();
-  SSL_do_handshake(ssl_.get());  // it has nothing to read yet
-  take_output(wire);
-}
+void TlsLayer::begin(std::string& wire) { engine_.begin(wire); }
 
 Result<void, std::string> TlsLayer::on_received(std::string_view bytes, std::string& clear, std::string& wire) {
-  ERR_clear_error();
-  BIO_write(input_, bytes.data(), static_cast<int>(bytes.size()));
-  char piece[SSL3_RT_MAX_PLAIN_LENGTH];
-  for (;;) {
-    const int size = SSL_read(ssl_.get(), piece, sizeof piece);
-    if (size > 0) {
-      clear.append(piece, static_cast<std::size_t>(size));
-      continue;
-    }
-    const int what = SSL_get_error(ssl_.get(), size);
-    take_output(wire);
-    if (what == SSL_ERROR_WANT_READ) return {};
-    if (what == SSL_ERROR_ZERO_RETURN) {
-      ended_ = true;
-      return {};
-    }
-    return failure(describe_fault());
-  }
+  using State = serving::TlsEngine::State;
+  const State state = engine_.receive(bytes, clear, wire);
+  if (state == State::failed) return failure(describe_fault());
+  if (state == State::ended) ended_ = true;
+  return {};
 }
 
 void TlsLayer::send(std::string_view clear, std::string& wire) {
-  if (clear.empty()) return;
-  ERR_clear_error();
-  SSL_write(ssl_.get(), clear.data(), static_cast<int>(clear.size()));  // memory takes all of it
-  take_output(wire);
+  if (!clear.empty()) engine_.send(clear, wire);  // memory takes all of it
 }
 
-void TlsLayer::close(std::string& wire) {
-  ERR_clear_error();
-  if (established()) SSL_shutdown(ssl_.get());
-  take_output(wire);
-  ERR_clear_error();
-}
-
-void TlsLayer::take_output(std::string& wire) {
-  char* bytes = nullptr;
-  const long size = BIO_get_mem_data(output_, &bytes);
-  if (size <= 0) return;
-  wire.append(bytes, static_cast<std::size_t>(size));
-  static_cast<void>(BIO_reset(output_));
-}
+void TlsLayer::close(std::string& wire) { engine_.close(wire); }
 
 std::string TlsLayer::describe_fault() const {
   const unsigned long code = ERR_peek_error();
   const int reason = ERR_GET_REASON(code);
-  std::string words = take_openssl_error(peer_ + " broke the protocol");
+  std::string words = serving::take_openssl_error(peer_ + " broke the protocol");
   if (ERR_GET_LIB(code) != ERR_LIB_SSL) return words;
   if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED) return describe_verify_fault();
   if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_PACKET_LENGTH_TOO_LONG)
@@ -149,7 +113,7 @@ std::string TlsLayer::describe_fault() const {
 }
 
 std::string TlsLayer::describe_verify_fault() const {
-  const long result = SSL_get_verify_result(ssl_.get());
+  const long result = SSL_get_verify_result(engine_.handle());
   switch (result) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
       return peer_ + "'s certificate is self-signed";

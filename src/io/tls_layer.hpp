@@ -1,19 +1,16 @@
 #pragma once
 
-#include <openssl/ssl.h>
-
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.hpp"
 #include "io/tls_context.hpp"
+#include "serving/tls_engine.hpp"
 
 namespace famemely::io {
 
 /// The client's end of one TLS connection, without the socket: bytes of the wire go in, clear bytes come out, and the
-/// other way. OpenSSL is given memory in place of a socket, so that whatever lies above or below is no concern of it.
+/// other way, so that whatever lies above or below is no concern of it.
 class TlsLayer {
  public:
   /// `host` is called by SNI and verified: a name, or an IP address (which has no SNI, RFC 6066 section 3). `peer` is
@@ -32,24 +29,17 @@ class TlsLayer {
   /// Appends the notice that nothing more is sent.
   void close(std::string& wire);
 
-  [[nodiscard]] bool established() const { return SSL_is_init_finished(ssl_.get()) != 0; }
+  [[nodiscard]] bool established() const { return engine_.established(); }
   /// The peer sends nothing more.
   [[nodiscard]] bool ended() const { return ended_; }
 
  private:
-  struct Free {
-    void operator()(SSL* ssl) const { SSL_free(ssl); }
-  };
-
   /// OpenSSL's callback. It alone is shown a certificate that is then refused.
   static int on_verified(int good, X509_STORE_CTX* store);
   [[nodiscard]] std::string describe_fault() const;
   [[nodiscard]] std::string describe_verify_fault() const;
-  void take_output(std::string& wire);
 
-  std::unique_ptr<SSL, Free> ssl_;
-  BIO* input_ = nullptr;  // both belong to `ssl_`
-  BIO* output_ = nullptr;
+  serving::TlsEngine engine_;
   std::string host_;
   std::string peer_;
   std::string names_;  // what the peer's certificate is for, if it is not for `host_`
