@@ -6,6 +6,7 @@
 
 #include "base/base64.hpp"
 #include "base/json_text.hpp"
+#include "gateway/api_keys.hpp"
 #include "gateway/permissions.hpp"
 #include "protocol/mqtt/topic_algebra.hpp"
 
@@ -31,7 +32,24 @@ Result<std::string, std::string> claims_of(std::string_view token) {
   return failure(std::string("--token: not a JSON Web Token: three parts separated by dots are expected"));
 }
 
+bool is_about_key(const PermissionQuestion& question) {
+  return !question.token && question.claims.subject.starts_with(gateway::kKeyUserPrefix);
+}
+
+Result<Identity, std::string> key_identity_of(const TokenRequest& request) {
+  const std::string name = request.subject.substr(gateway::kKeyUserPrefix.size());
+  for (const auto& [flag, word] : {std::pair("--sub key:NAME", name), std::pair("--role", request.role)})
+    if (!gateway::is_api_key_word(word))
+      return failure(
+          fmt::format("{}: {} is not allowed for an API key; allowed: letters, digits, '.', '_' and '-', at "
+                      "most {}",
+                      flag, json_string(word), gateway::kApiKeyWordBytesMax));
+  if (!request.claims.empty()) return failure(std::string("--claim: an API key has no claims but its user and role"));
+  return gateway::make_key_identity(name, request.role, "");
+}
+
 Result<Identity, std::string> identity_of(const PermissionQuestion& question, const Config& config, WallTime now) {
+  if (is_about_key(question)) return key_identity_of(question.claims);
   std::string claims;
   if (question.token) {
     auto given = claims_of(*question.token);
@@ -107,11 +125,16 @@ Result<PermissionAnswer, std::string> check_permission(const PermissionQuestion&
       "{}: {} ({}) may {}{} to {}\n{}\n", decision.allowed ? "allowed" : "denied", json_string(identity->user_id),
       identity->roles.empty() ? "no role" : "role " + list_of(identity->roles), decision.allowed ? "" : "not ",
       question.operation, question.topic, to_text(decision, *policy));
-  if (decision.ground != Decision::Ground::rule) return answer;
-  answer.text += describe(policy->rule(decision.rule), *identity, [&](const mqtt::TopicFilter& of_rule) {
-    if (publishes) return mqtt::matches(of_rule, *topic);
-    return decision.allowed ? mqtt::covers(of_rule, *filter) : mqtt::overlaps(of_rule, *filter);
-  });
+  if (decision.ground == Decision::Ground::rule)
+    answer.text += describe(policy->rule(decision.rule), *identity, [&](const mqtt::TopicFilter& of_rule) {
+      if (publishes) return mqtt::matches(of_rule, *topic);
+      return decision.allowed ? mqtt::covers(of_rule, *filter) : mqtt::overlaps(of_rule, *filter);
+    });
+  // A token that `famemely-mqtt token` makes with this role would not have it either.
+  const std::string& role = question.claims.role;
+  if (!question.token && !role.empty() && !identity->has_role(role))
+    answer.text += fmt::format("--role is the claim role, which gives no role here: JWT_ROLE_CLAIMS is {}\n",
+                               json_string(config.jwt_role_claims));
   return answer;
 }
 

@@ -27,7 +27,8 @@ struct PermissionAnswer {
 };
 
 /// Decides as the gateway would, and says which rule does. The token's signature and times are not looked at: the
-/// question is what its claims are worth. A fault says what is wrong with the question.
+/// question is what its claims are worth. The user `key:NAME` is that of an API key: it has the role that is named,
+/// whatever JWT_ROLE_CLAIMS says. A fault says what is wrong with the question.
 [[nodiscard]] Result<PermissionAnswer, std::string> check_permission(
     const PermissionQuestion& question, const std::shared_ptr<const gateway::PermissionPolicy>& policy,
     const Config& config, WallTime now);

@@ -26,7 +26,7 @@ Identity make_identity(std::string subject, std::string claims_json, const RoleC
 }
 
 Identity make_key_identity(std::string_view name, std::string_view role, std::string_view digest) {
-  std::string user_id = fmt::format("key:{}", name);
+  std::string user_id = std::string(kKeyUserPrefix).append(name);
   std::string claims = fmt::format(R"({{"sub":{},"role":{}}})", json_string(user_id), json_string(role));
   Identity identity{.user_id = std::move(user_id),
                     .roles = {},

@@ -46,6 +46,9 @@ struct Identity {
 [[nodiscard]] Identity make_identity(std::string subject, std::string claims_json, const RoleClaims& role_claims,
                                      std::optional<WallTime> expires_at, bool backend_only);
 
+/// Begins the user of an API key.
+inline constexpr std::string_view kKeyUserPrefix = "key:";
+
 /// For an API key: the user `key:<name>` with that one role, whatever JWT_ROLE_CLAIMS says. `digest` is the key's
 /// SHA-256.
 [[nodiscard]] Identity make_key_identity(std::string_view name, std::string_view role, std::string_view digest);
