@@ -269,4 +269,14 @@ Result<Command, CommandError> parse_command_line(const std::vector<std::string>&
   return Serve{std::move(loaded->config), std::move(loaded->warnings)};
 }
 
+Result<LogLevel, std::string> read_log_level(const std::vector<std::string>& arguments, const Surroundings& around) {
+  Grammar grammar;
+  if (auto fault = grammar.parse(arguments)) return failure(*std::move(fault));
+  ConfigRequest request = grammar.request();
+  request.serves = request.verifies = false;
+  auto loaded = load_config(request, around);
+  if (!loaded) return failure(std::move(loaded.error()));
+  return loaded->config.log_level;
+}
+
 }  // namespace famemely::app

@@ -6,6 +6,7 @@
 
 #include "app/config.hpp"
 #include "app/surroundings.hpp"
+#include "base/logger.hpp"
 #include "base/random_source.hpp"
 #include "base/result.hpp"
 
@@ -40,9 +41,13 @@ struct CommandError {
 };
 
 /// Everything between `main` and the first open port: flags, environment, files, checks. `arguments` is without the
-/// program's name. `--dev` and `token --dev` may create the secret's file, from `random`; nothing else is written. To
-/// learn the log level again on SIGHUP, call it again.
+/// program's name. `--dev` and `token --dev` may create the secret's file, from `random`; nothing else is written.
 [[nodiscard]] Result<Command, CommandError> parse_command_line(const std::vector<std::string>& arguments,
                                                                const Surroundings& around, RandomSource& random);
+
+/// The log level, for SIGHUP: as `parse_command_line` would have it now. Files that settings name are not looked at:
+/// what is wrong with one of them is not the log level's concern.
+[[nodiscard]] Result<LogLevel, std::string> read_log_level(const std::vector<std::string>& arguments,
+                                                           const Surroundings& around);
 
 }  // namespace famemely::app

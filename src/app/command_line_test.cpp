@@ -52,6 +52,21 @@ class CommandLine : public SurroundingsFixture {
 
 TEST_F(CommandLine, ServesWithoutArguments) { EXPECT_EQ(served({}).mqtt_host, "broker"); }
 
+TEST_F(CommandLine, ReadsTheLogLevelWhateverBecameOfOtherFiles) {
+  write("bad", "nonsense");
+  const std::string bad = around_.directory / "bad";
+  for (const char* name : {"TLS_CERT_FILE", "TLS_KEY_FILE", "PERMISSIONS_FILE", "API_KEYS_FILE"})
+    around_.environment[name] = bad;
+  around_.environment["SUPABASE_JWKS_URL"] = "file:" + bad;
+  EXPECT_THAT(refusal({}), AllOf(HasSubstr("TLS_CERT_FILE"), HasSubstr("PERMISSIONS_FILE"), HasSubstr("API_KEYS_FILE"),
+                                 HasSubstr("SUPABASE_JWKS_URL")));
+  write(".env", "LOG_LEVEL=debug\n");
+  EXPECT_EQ(read_log_level({}, around_), LogLevel::debug);
+  EXPECT_EQ(read_log_level({"--log-level", "error"}, around_), LogLevel::error);
+  write(".env", "LOG_LEVEL=loud\n");
+  EXPECT_THAT(read_log_level({}, around_).error(), HasSubstr("LOG_LEVEL=\"loud\""));
+}
+
 TEST_F(CommandLine, TakesEverySettingAsAFlag) {
   EXPECT_EQ(served({"--mqtt-host", "other"}).mqtt_host, "other");
   EXPECT_EQ(served({"--port=0"}).port, 0);

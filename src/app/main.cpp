@@ -13,16 +13,10 @@ namespace {
 
 using namespace famemely;
 
-Result<app::Config, std::string> reload(const std::vector<std::string>& arguments, RandomSource& random) {
-  auto command = app::parse_command_line(arguments, app::this_process(), random);
-  if (!command) return failure(std::move(command.error().message));
-  return std::get<app::Serve>(*std::move(command)).config;
-}
-
-int serve(const app::Serve& serve, const std::vector<std::string>& arguments, RandomSource& random) {
+int serve(const app::Serve& serve, const std::vector<std::string>& arguments) {
   const auto logger = app::make_logger(serve.config.log_format, serve.config.log_level);
   for (const std::string& warning : serve.warnings) logger->warn("configuration", {{"warning", warning}});
-  return app::run(serve.config, *logger, [&] { return reload(arguments, random); });
+  return app::run(serve.config, *logger, [&] { return app::read_log_level(arguments, app::this_process()); });
 }
 
 int report(const app::CommandError& error) {
@@ -34,7 +28,7 @@ int execute(const std::vector<std::string>& arguments) {
   serving::SystemRandom random;
   const auto command = app::parse_command_line(arguments, app::this_process(), random);
   if (!command) return report(command.error());
-  if (const auto* to_serve = std::get_if<app::Serve>(&*command)) return serve(*to_serve, arguments, random);
+  if (const auto* to_serve = std::get_if<app::Serve>(&*command)) return serve(*to_serve, arguments);
   if (const auto* text = std::get_if<app::PrintText>(&*command)) {
     std::fputs(text->text.c_str(), stdout);
     return text->exit_status;

@@ -54,12 +54,12 @@ void print_welcome(const Config& config, const serving::ListeningSockets& socket
 class SignalHandler {
  public:
   SignalHandler(asio::io_context& main_loop, Server& server, AdjustableLogger& logger,
-                const std::function<Result<Config, std::string>()>& reload)
+                const std::function<Result<LogLevel, std::string>()>& read_log_level)
       : main_loop_(main_loop),
         signals_(main_loop, SIGTERM, SIGINT, SIGHUP),
         server_(server),
         logger_(logger),
-        reload_(reload) {
+        read_log_level_(read_log_level) {
     wait();
   }
 
@@ -83,11 +83,11 @@ class SignalHandler {
   }
 
   void reload_settings() {
-    if (const auto config = reload_()) {
-      logger_.set_level(config->log_level);
+    if (const auto level = read_log_level_()) {
+      logger_.set_level(*level);
       logger_.info("reloaded", {{"what", "log level"}});
     } else {
-      logger_.error("reload failed, keeping the old", {{"what", "log level"}, {"error", config.error()}});
+      logger_.error("reload failed, keeping the old", {{"what", "log level"}, {"error", level.error()}});
     }
     server_.reload();
   }
@@ -96,13 +96,14 @@ class SignalHandler {
   asio::signal_set signals_;
   Server& server_;
   AdjustableLogger& logger_;
-  const std::function<Result<Config, std::string>()>& reload_;
+  const std::function<Result<LogLevel, std::string>()>& read_log_level_;
   bool shutting_down_ = false;
 };
 
 }  // namespace
 
-int run(const Config& config, AdjustableLogger& logger, const std::function<Result<Config, std::string>()>& reload) {
+int run(const Config& config, AdjustableLogger& logger,
+        const std::function<Result<LogLevel, std::string>()>& read_log_level) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
   forbid_core_dumps();
@@ -110,7 +111,7 @@ int run(const Config& config, AdjustableLogger& logger, const std::function<Resu
 
   const auto server = Server::start(main_loop, config, logger);
   if (!server) return 1;
-  const SignalHandler signals(main_loop, **server, logger, reload);
+  const SignalHandler signals(main_loop, **server, logger, read_log_level);
   (*server)->announce(logger);
   if (config.dev) print_welcome(config, (*server)->sockets(), (*server)->broker_port());
 

@@ -165,6 +165,16 @@ test('TLS', async (t) => {
   });
 });
 
+test('a bad certificate file does not keep the log level from being read again', async (t) => {
+  const { gateway, files } = await startTls(t, { env: { LOG_LEVEL: undefined } });
+  writeFileSync(files.cert, 'no certificate');
+  writeFileSync(path.join(gateway.cwd, '.env'), 'LOG_LEVEL=debug\n');
+  gateway.child.kill('SIGHUP');
+  const failed = await gateway.logged('reload failed, keeping the old');
+  assert.equal(failed.what, 'TLS files');
+  assert.ok(gateway.log.some(({ event, what }) => event === 'reloaded' && what === 'log level'), gateway.text);
+});
+
 test('a handshake that takes too long ends', { timeout: 60_000 }, async (t) => {
   const { gateway, ca } = await startTls(t);
   const silent = net.connect(gateway.port, '127.0.0.1');
