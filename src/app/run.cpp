@@ -40,7 +40,8 @@ void forbid_core_dumps() {
 
 /// What a newcomer needs next, on standard output.
 void print_welcome(const Config& config, const serving::ListeningSockets& sockets, std::uint16_t broker_port) {
-  const std::string url = fmt::format("http://localhost:{}", sockets.port());
+  const std::string url =
+      fmt::format("{}://localhost:{}", config.tls_cert_file.empty() ? "http" : "https", sockets.port());
   const std::string token = make_token({.subject = "dev", .role = "admin", .lifetime = std::chrono::hours(24)}, config,
                                        serving::read_clocks().wall);
   const std::string broker = config.managed_broker() ? "127.0.0.1" : config.mqtt_host;

@@ -175,6 +175,18 @@ test('a bad certificate file does not keep the log level from being read again',
   assert.ok(gateway.log.some(({ event, what }) => event === 'reloaded' && what === 'log level'), gateway.text);
 });
 
+test('--dev prints https URLs', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const { cert, key } = makeAuthority(directory).issue('gateway');
+  const gateway = await startProgram(t, {
+    args: ['--dev'],
+    env: gatewayEnvironment({ broker: await startBroker(t), env: { TLS_CERT_FILE: cert, TLS_KEY_FILE: key } }),
+  });
+  await eventually(() => gateway.output.includes(`https://localhost:${gateway.port}/mqtt/health`), 'the URL of the health');
+  assert.match(gateway.output, new RegExp(`io\\('https://localhost:${gateway.port}/mqtt'`));
+  assert.doesNotMatch(gateway.output, /http:/);
+});
+
 test('a handshake that takes too long ends', { timeout: 60_000 }, async (t) => {
   const { gateway, ca } = await startTls(t);
   const silent = net.connect(gateway.port, '127.0.0.1');
