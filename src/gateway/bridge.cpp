@@ -29,7 +29,7 @@ Bridge::Bridge(const BridgeOptions& options, RandomSource& random, Logger& logge
       random_(random),
       logger_(logger),
       users_(filters_, random, options.accounts, options.limit_counters),
-      fences_(fence_topic(options), "famemely/fence/" + options.session.client_id, logger),
+      fences_(fence_topic(options), std::string(kFallbackFences) + options.session.client_id, logger),
       fetcher_(fetching_session(options.session), options.subscribe_batch, options.payload_bytes_max,
                options.recovery_window > Duration::zero(), options.encode_message, random, logger),
       recent_({options.recovery_window, options.recovery_bytes_total}),
@@ -161,6 +161,7 @@ void Bridge::on_message(Lane& lane, const mqtt::MessageReceived& message, Now no
     if (fences_.on_message(lane.index(), message.payload, message.qos)) filters_.on_fence();
     return done_with();
   }
+  if (fences_.is_reserved(message.topic)) return done_with();
   UpstreamFilters::Match& match = filters_.match(message.topic);
   const bool retained_copy = message.retain && lane.session().version() == mqtt::ProtocolVersion::v3_1_1;
   if (match.matched->filters.empty() || retained_copy || !leads(lane, message, match)) {

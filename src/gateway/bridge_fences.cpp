@@ -77,6 +77,7 @@ void Bridge::hand_over_retained(RetainedFetcher::Portion& portion) {
   std::map<std::string, MessageSequence> again;
   for (std::size_t i = 0; i < portion.messages.size(); ++i) {
     RetainedMessage& message = portion.messages[i];
+    if (fences_.is_reserved(message.topic)) continue;
     const UpstreamFilters::Match* live = filters_.cached_match(message.topic);
     const MessageSequence overtaken_at = live ? live->last_overtaking : 0;
     const bool known_live = live && live->last_fingerprint == portion.fingerprints[i];

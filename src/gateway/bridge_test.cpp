@@ -124,6 +124,15 @@ TEST_F(BridgeTest, AStaleCopyIsDropped) {
   EXPECT_EQ(bridge_.counters().copies_dropped, 1U);
 }
 
+TEST_F(BridgeTest, NoFenceGoesToClientsNotEvenOneOfAnotherGateway) {
+  connect();
+  receive(suback(0, 1, "famemely/#", 0));
+  clear_events();
+  receive(message("famemely/fence/link", "1", 1) + message("famemely/fence/another", "2", 1) +
+          message("famemely/chat", "3", 1));
+  EXPECT_EQ(events(0), Texts{"message 3"});
+}
+
 TEST_F(BridgeTest, AcknowledgesOnceEveryWorkerHasTheMessage) {
   connect();
   receive(suback(0, 1, "a", 1));

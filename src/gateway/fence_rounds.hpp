@@ -14,6 +14,9 @@
 
 namespace famemely::gateway {
 
+/// Where the fences of each gateway are that can't use its topic of choice.
+inline constexpr std::string_view kFallbackFences = "famemely/fence/";
+
 /// Fences mark a place in the stream of messages from the broker, which neither SUBACK nor PINGRESP does: a fence is a
 /// message that the link publishes to a topic of its own, once in each stream. Where it comes back, everything that the
 /// broker had taken before it has come. One round is open at a time; who needs one rides on the next to begin.
@@ -47,6 +50,10 @@ class FenceRounds {
 
   /// Also where a broker has put `/` for `.`, as RabbitMQ does.
   [[nodiscard]] bool is_fence(std::string_view topic) const;
+  /// A fence, or on a topic that another gateway may fall back on: nothing for clients, whose filters may reach it.
+  [[nodiscard]] bool is_reserved(std::string_view topic) const {
+    return is_fence(topic) || topic.starts_with(kFallbackFences);
+  }
   /// True if this is the first one of the open round in its stream of the lane.
   bool on_message(LaneIndex lane, std::string_view payload, std::uint8_t qos);
   /// True if the fence of the last round has come through, until its end is taken.

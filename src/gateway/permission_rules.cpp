@@ -4,6 +4,8 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "gateway/fence_rounds.hpp"
+
 namespace famemely::gateway {
 namespace {
 
@@ -65,7 +67,7 @@ PermissionRules PermissionRules::built_in() {
 
 std::vector<mqtt::TopicFilter> PermissionRules::always_reserved() {
   // Where the link's fences are: its topic of choice, and the one that it falls back on.
-  return {*mqtt::TopicFilter::parse("$famemely/#"), *mqtt::TopicFilter::parse("famemely/fence/#")};
+  return {*mqtt::TopicFilter::parse("$famemely/#"), *mqtt::TopicFilter::parse(std::string(kFallbackFences) + "#")};
 }
 
 }  // namespace famemely::gateway

@@ -286,10 +286,17 @@ TEST(ReservedTopics, AreNobodys) {
 
 TEST(ReservedTopics, WithoutADollarDoNotForbidWiderFilters) {
   PermissionRules policy = PermissionRules::built_in();
-  policy.reserved.push_back(*mqtt::TopicFilter::parse("famemely/fence/id"));
-  EXPECT_FALSE(publish(admin(), "famemely/fence/id", policy));
-  EXPECT_FALSE(subscribe(admin(), "famemely/fence/id", policy));
-  EXPECT_TRUE(subscribe(admin(), "#", policy));
+  policy.reserved.push_back(*mqtt::TopicFilter::parse("own/fence"));
+  for (const char* topic : {"famemely/fence/id", "famemely/fence", "own/fence"}) {
+    EXPECT_FALSE(publish(admin(), topic, policy)) << topic;
+    EXPECT_FALSE(subscribe(admin(), topic, policy)) << topic;
+  }
+  EXPECT_FALSE(subscribe(admin(), "famemely/fence/+", policy));
+  // The bridge hands out what comes on the rest of these.
+  for (const char* filter : {"#", "+/fence/+", "famemely/#", "famemely/+/id", "own/#"})
+    EXPECT_TRUE(subscribe(admin(), filter, policy)) << filter;
+  for (const char* filter : {"famemely/#", "famemely/chat/#", "own/+"})
+    EXPECT_TRUE(subscribe(user("u1"), filter, policy)) << filter;
 }
 
 TEST(Permissions, AnswerAsOftenAsAsked) {

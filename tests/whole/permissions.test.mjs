@@ -174,6 +174,22 @@ test('a recovered client has what the rules leave it', async (t) => {
   assert.deepEqual(socket.messages.map(({ topic, payload }) => [topic, payload]), [['news/x', 1], ['news/x', 2]]);
 });
 
+test("a filter around the gateways' own topics brings nothing of theirs", async (t) => {
+  const { broker, gateway } = await startWithRules(t, open);
+  const other = await brokerClient(t, broker);
+  const both = async (payload, options) => {
+    for (const topic of ['famemely/fence/another', 'famemely/chat']) await other.publishAsync(topic, payload, options);
+  };
+  await both('1', { qos: 1, retain: true });
+  const socket = await connect(t, gateway);
+  assert.equal((await ask(socket, 'mqtt:subscribe', { topic: 'famemely/fence/+' })).statusCode, 403);
+  await subscribe(socket, 'famemely/#', 1);
+  await untilMessages(socket, 1);
+  await both('2', { qos: 1 });
+  await untilMessages(socket, 2);
+  assert.deepEqual(socket.messages.map(({ topic, payload }) => [topic, payload]), [['famemely/chat', 1], ['famemely/chat', 2]]);
+});
+
 test('a section of --config is as good as a file', async (t) => {
   const cwd = await temporaryDirectory(t);
   const file = path.join(cwd, 'gateway.yaml');
