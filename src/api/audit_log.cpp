@@ -23,6 +23,8 @@ std::string_view AuditLog::name_of(AuditEvent event) {
       return "client disconnected";
     case AuditEvent::refused:
       return "connection refused";
+    case AuditEvent::turned_away:
+      return "turned away";
     case AuditEvent::unauthorized:
       return "request refused";
     case AuditEvent::denied:

@@ -18,6 +18,7 @@ enum class AuditEvent : std::uint8_t {
   recovered,
   disconnected,
   refused,        // a socket that may not come in
+  turned_away,    // whoever it was: too many, too fast, or from a page that may not
   unauthorized,   // a request without a good token
   denied,         // a publish or subscription without a right to it
   subscribed,     // asked for, with a right to it
@@ -26,7 +27,7 @@ enum class AuditEvent : std::uint8_t {
   not_renewed,    // a token that mqtt:auth may not bring
   administrator,  // what administrators do
 };
-inline constexpr std::size_t kAuditEvents = 11;
+inline constexpr std::size_t kAuditEvents = 12;
 
 /// Lines at level `info`, so many of each event in a second: whoever knocks a thousand times does not fill a disk, nor
 /// hide what others do. How many were left out is told. Nothing in them is a secret: callers pass no tokens.

@@ -3,14 +3,16 @@
 #include <string>
 
 #include "api/request_schema.hpp"
+#include "api/topic_reading.hpp"
 
 namespace famemely::api {
 
-Result<gateway::OutgoingMessage, Error> read_broadcast(const JsonView& object, WallTime now) {
+Result<gateway::OutgoingMessage, Error> read_broadcast(const JsonView& object, WallTime now,
+                                                       const mqtt::TopicLimits& limits) {
   const auto members = check_members(object, kBroadcastMembers);
   if (!members) return failure(members.error());
-  auto topic = mqtt::TopicName::parse(*(*members)[0]->as_string());
-  if (!topic) return failure(validation_error(std::move(topic.error())));
+  auto topic = read_topic(*(*members)[0]->as_string(), limits);
+  if (!topic) return failure(std::move(topic.error()));
   const JsonView& message = *(*members)[1];
   const bool with_timestamp = !(*members)[2] || *(*members)[2]->as_boolean();
 

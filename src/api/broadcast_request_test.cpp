@@ -6,7 +6,7 @@ namespace famemely::api {
 namespace {
 
 std::string payload(std::string_view body) {
-  const auto message = read_broadcast(*JsonView::parse(body), WallTime{});
+  const auto message = read_broadcast(*JsonView::parse(body), WallTime{}, {});
   return message ? message->payload : message.error().text();
 }
 

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "api/request_schema.hpp"
+#include "api/topic_reading.hpp"
 #include "base/base64.hpp"
 #include "gateway/message_properties.hpp"
 
@@ -38,14 +39,14 @@ Result<Encoded, Error> encode(const JsonView& payload, const std::optional<JsonV
 
 }  // namespace
 
-Result<gateway::OutgoingMessage, Error> read_publish(const JsonView& object,
-                                                     std::optional<std::string_view> attachment) {
+Result<gateway::OutgoingMessage, Error> read_publish(const JsonView& object, std::optional<std::string_view> attachment,
+                                                     const mqtt::TopicLimits& limits) {
   const auto members = check_members(object, kPublishMembers);
   if (!members) return failure(members.error());
   const auto& [topic, payload, qos, retain, encoding, properties] =
       std::tie((*members)[0], (*members)[1], (*members)[2], (*members)[3], (*members)[4], (*members)[5]);
-  auto name = mqtt::TopicName::parse(*topic->as_string());
-  if (!name) return failure(validation_error(std::move(name.error())));
+  auto name = read_topic(*topic->as_string(), limits);
+  if (!name) return failure(std::move(name.error()));
   auto encoded = encode(*payload, encoding, attachment);
   if (!encoded) return failure(encoded.error());
 

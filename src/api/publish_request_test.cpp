@@ -7,7 +7,7 @@ namespace {
 
 Result<gateway::OutgoingMessage, Error> read(std::string_view json,
                                              std::optional<std::string_view> attachment = std::nullopt) {
-  return read_publish(*JsonView::parse(json), attachment);
+  return read_publish(*JsonView::parse(json), attachment, {});
 }
 std::string payload(std::string_view json) { return read(json)->payload; }
 std::string refusal(std::string_view json, std::optional<std::string_view> attachment = std::nullopt) {

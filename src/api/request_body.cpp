@@ -48,10 +48,13 @@ Result<JsonView, Error> read_body(const HttpRequest& request) {
         ErrorCode::bad_request,
         fmt::format("Malformed JSON at {}: not UTF-8", place_of(request.body, well_formed_prefix(request.body)))});
   auto view = JsonView::parse(request.body);
-  if (!view)
-    return failure(
-        Error{ErrorCode::bad_request,
-              fmt::format("Malformed JSON at {}: {}", place_of(request.body, view.error().offset), view.error().what)});
+  if (!view) {
+    const JsonFault& fault = view.error();
+    Error error{ErrorCode::bad_request,
+                fmt::format("Malformed JSON at {}: {}", place_of(request.body, fault.offset), fault.what)};
+    if (fault.too_deep) error.limit = Limit::json_depth;
+    return failure(std::move(error));
+  }
   if (view->kind() != JsonKind::object) return failure(validation_error("body must be a JSON object"));
   return *view;
 }

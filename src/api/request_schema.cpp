@@ -78,6 +78,7 @@ Result<std::vector<std::optional<JsonView>>, Error> check_members(const JsonView
                                                                   std::span<const Member> members) {
   std::vector<std::optional<JsonView>> found(members.size());
   std::vector<std::string> complaints;
+  std::optional<Limit> limit;
   for (auto& [name, value] : object.members()) {
     const auto member = std::ranges::find(members, std::string_view(name), &Member::name);
     if (member != members.end())
@@ -93,11 +94,14 @@ Result<std::vector<std::optional<JsonView>>, Error> check_members(const JsonView
         continue;
       }
       if (std::string text = complaint(members[i], *found[i]); !text.empty()) complaints.push_back(std::move(text));
+      if (members[i].kind == MemberKind::messages && found[i]->elements().size() > kBatchMessagesMax)
+        limit = Limit::batch;
     } else if (members[i].required) {
       complaints.push_back(absence(members[i]));
     }
   }
-  if (!complaints.empty()) return failure(Error{ErrorCode::bad_request, "Validation failed", std::move(complaints)});
+  if (!complaints.empty())
+    return failure(Error{ErrorCode::bad_request, "Validation failed", std::move(complaints), limit});
   return found;
 }
 

@@ -9,6 +9,7 @@
 #include "api/json_views.hpp"
 #include "api/publish_request.hpp"
 #include "api/request_body.hpp"
+#include "api/topic_reading.hpp"
 
 namespace famemely::api {
 namespace {
@@ -67,7 +68,7 @@ std::optional<Error> RestRoutes::begin(Exchange& exchange, const HttpRequest& re
   const Route& route = *exchange.route;
   if (route.access != Access::everybody) {
     const std::string_view token = gateway::bearer_token(request.fields.value_or("Authorization", ""));
-    auto signed_in = sign_ins_.sign_in(token, request.fields.find("Origin").has_value(), turn.now.wall);
+    auto signed_in = sign_ins_.sign_in(token, !request.origin().empty(), turn.now.wall);
     if (!signed_in) {
       audit_.write(AuditEvent::unauthorized, turn.now.instant, [&] {
         return describe(exchange, {{"reason", signed_in.error().message}});
@@ -120,8 +121,9 @@ std::optional<Error> RestRoutes::publish(Exchange& exchange, const HttpRequest& 
   if (auto refusal = options_.limiting.refuse_publish(exchange.identity->user_id, turn.now.instant)) return refusal;
   const auto body = read_body(request);
   if (!body) return body.error();
-  auto message = exchange.route->operation == Operation::broadcast ? read_broadcast(*body, turn.now.wall)
-                                                                   : read_publish(*body, std::nullopt);
+  auto message = exchange.route->operation == Operation::broadcast
+                     ? read_broadcast(*body, turn.now.wall, options_.limiting.topics)
+                     : read_publish(*body, std::nullopt, options_.limiting.topics);
   if (!message) return std::move(message.error());
   exchange.topic = message->topic.text();
   if (const auto decision = exchange.permissions->decide_publish(message->topic); !decision)
@@ -143,7 +145,7 @@ std::optional<Error> RestRoutes::publish_batch(Exchange& exchange, const HttpReq
       continue;
     }
     auto message = items[place].kind() == JsonKind::object
-                       ? read_publish(items[place], std::nullopt)
+                       ? read_publish(items[place], std::nullopt, options_.limiting.topics)
                        : failure(validation_error("each message must be an object"));
     if (message)
       if (const auto decision = exchange.permissions->decide_publish(message->topic); !decision)
@@ -175,8 +177,8 @@ std::optional<Error> RestRoutes::subscribe(Exchange& exchange, const HttpRequest
   if (!body) return body.error();
   const auto members = check_members(*body, exchange.route->members);
   if (!members) return members.error();
-  auto filter = mqtt::TopicFilter::parse(*(*members)[0]->as_string());
-  if (!filter) return validation_error(std::move(filter.error()));
+  auto filter = read_filter(*(*members)[0]->as_string(), options_.limiting.topics);
+  if (!filter) return std::move(filter.error());
   exchange.topic = filter->text();
   if (const auto decision = exchange.permissions->decide_subscribe(*filter); !decision)
     return deny(exchange, "subscribe to", exchange.topic, decision, turn);
@@ -191,8 +193,8 @@ std::optional<Error> RestRoutes::subscribe(Exchange& exchange, const HttpRequest
 std::optional<Error> RestRoutes::unsubscribe(Exchange& exchange, std::string_view encoded_topic) {
   const auto decoded = percent_decode(encoded_topic);
   if (!decoded) return validation_error("topic must be percent-encoded: % is followed by two hexadecimal digits");
-  auto filter = mqtt::TopicFilter::parse(*decoded);
-  if (!filter) return validation_error(std::move(filter.error()));
+  auto filter = read_filter(*decoded, options_.limiting.topics);
+  if (!filter) return std::move(filter.error());
   exchange.topic = filter->text();
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("unsubscribe",

@@ -7,6 +7,7 @@
 #include "api/json_views.hpp"
 #include "api/publish_request.hpp"
 #include "api/request_schema.hpp"
+#include "api/topic_reading.hpp"
 #include "gateway/message_event.hpp"
 
 namespace famemely::api {
@@ -57,12 +58,6 @@ std::string topic_of(const Result<JsonView, Error>& argument) {
   return topic ? topic->as_string().value_or("") : "";
 }
 
-Result<mqtt::TopicFilter, Error> read_filter(const JsonView& topic) {
-  auto filter = mqtt::TopicFilter::parse(*topic.as_string());
-  if (!filter) return failure(validation_error(std::move(filter.error())));
-  return *std::move(filter);
-}
-
 }  // namespace
 
 SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker, gateway::SignIns& sign_ins,
@@ -77,6 +72,7 @@ void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now
       token ? sign_ins_.sign_in(*token, !request.handshake.origin.empty(), now.wall) : failure(token.error());
   if (!signed_in) {
     const Error& error = signed_in.error();
+    limiting_.note_refusal(error);
     server_.refuse(request.socket, error.message, fmt::format("{{\"statusCode\":{}}}", error.status()));
     audit_.write(AuditEvent::refused, now.instant, [&] {
       return std::vector<LogField>{{"remote", request.handshake.remote_address}, {"reason", error.message}};
@@ -96,9 +92,6 @@ void SocketEvents::on_recover_outcome(const gateway::RecoverOutcome& outcome, Tu
   auto newcomer = recovering_.extract(outcome.request);
   switch (outcome.fate) {
     case gateway::RecoverOutcome::Fate::recovered:
-      // Its old connection is gone by now, if it was not before: this one takes its place.
-      worker_.give_seat(outcome.socket,
-                        limiting_.take_seat_anyway(newcomer.mapped().signed_in.identity->user_id, turn.now.instant));
       return welcome(outcome.socket, AuditEvent::recovered, newcomer.mapped(), turn);
     case gateway::RecoverOutcome::Fate::new_session:
       newcomer.mapped().signed_in.permissions = outcome.permissions;
@@ -144,8 +137,10 @@ void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now
   const gateway::Client* client = worker_.find(gone.socket);
   if (!client) return;
   audit_.write(AuditEvent::disconnected, now.instant, [&] {
-    return std::vector<LogField>{
-        {"socket", gone.sid.text()}, {"user", client->identity->user_id}, {"reason", socketio::to_string(gone.reason)}};
+    return std::vector<LogField>{{"socket", gone.sid.text()},
+                                 {"user", client->identity->user_id},
+                                 {"remote", gone.remote_address},
+                                 {"reason", socketio::to_string(gone.reason)}};
   });
   if (socketio::is_recoverable(gone.reason) && gone.reason != socketio::DisconnectReason::server_shutting_down)
     worker_.keep_session(gone.socket, now);
@@ -204,7 +199,7 @@ void SocketEvents::publish(const socketio::EventReceived& event, Asker asker, ga
     return fail(
         asker, Error{ErrorCode::bad_request, "payload must be JSON, or one Buffer: none inside it or elsewhere"}, turn);
   if (client.seat.publish(turn.now.instant)) return fail(asker, limiting_.too_many_publishes(), turn);
-  auto message = read_publish(*argument, attachment);
+  auto message = read_publish(*argument, attachment, limiting_.topics);
   if (!message) return fail(asker, message.error(), turn);
   if (const auto decision = client.permissions->decide_publish(message->topic); !decision)
     return deny(asker, client, "publish to", decision, turn);
@@ -224,7 +219,7 @@ void SocketEvents::subscribe(const socketio::EventReceived& event, Asker asker, 
   if (!argument) return fail(asker, argument.error(), turn);
   const auto members = check_members(*argument, kSubscribeMembers);
   if (!members) return fail(asker, members.error(), turn);
-  const auto filter = read_filter(*(*members)[0]);
+  const auto filter = read_filter(*(*members)[0]->as_string(), limiting_.topics);
   if (!filter) return fail(asker, filter.error(), turn);
   if (const auto decision = client.permissions->decide_subscribe(*filter); !decision)
     return deny(asker, client, "subscribe to", decision, turn);
@@ -242,7 +237,7 @@ void SocketEvents::unsubscribe(const socketio::EventReceived& event, Asker asker
   if (!argument) return fail(asker, argument.error(), turn);
   const auto members = check_members(*argument, kUnsubscribeMembers);
   if (!members) return fail(asker, members.error(), turn);
-  const auto filter = read_filter(*(*members)[0]);
+  const auto filter = read_filter(*(*members)[0]->as_string(), limiting_.topics);
   if (!filter) return fail(asker, filter.error(), turn);
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("unsubscribe",
@@ -297,6 +292,8 @@ void SocketEvents::renew_token(const socketio::EventReceived& event, const Asker
   if (!argument) return fail(asker, argument.error(), turn);
   const auto members = check_members(*argument, kAuthMembers);
   if (!members) return fail(asker, members.error(), turn);
+  if (const auto refusal = server_.refuse_attempt(asker.socket, turn.now.instant))
+    return fail(asker, Error{ErrorCode::too_many_requests, refusal->message}, turn);
   const bool from_browser = !server_.handshake(asker.socket).origin.empty();
   auto signed_in = sign_ins_.sign_in(*(*members)[0]->as_string(), from_browser, turn.now.wall);
   if (signed_in && signed_in->identity->user_id != client.identity->user_id)
@@ -305,8 +302,10 @@ void SocketEvents::renew_token(const socketio::EventReceived& event, const Asker
     audit_.write(AuditEvent::not_renewed, turn.now.instant, [&] {
       return describe(client, {{"reason", signed_in.error().message}});
     });
-    return fail(asker, signed_in.error(), turn);
+    fail(asker, signed_in.error(), turn);
+    return server_.note_attempt(asker.socket, false, turn.now, turn.effects);
   }
+  server_.note_attempt(asker.socket, true, turn.now, turn.effects);
   audit_.write(AuditEvent::renewed, turn.now.instant, [&] { return describe(client, {}); });
   const auto expires_at = signed_in->identity->expires_at;
   succeed(asker, expires_at ? fmt::format("{{\"expiresAt\":\"{}\"}}", to_iso8601(*expires_at)) : "{}", turn);

@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "protocol/mqtt/topic_text.hpp"
-
 namespace famemely::api {
 
 Result<gateway::UserSeat, Error> UserLimiting::take_seat(std::string_view user_id, Instant now) const {
@@ -23,7 +21,7 @@ std::optional<Error> UserLimiting::refuse_publish(std::string_view user_id, Inst
 }
 
 void UserLimiting::note_refusal(const Error& error) const {
-  if (error.code == ErrorCode::bad_request && mqtt::is_topic_limit(error.text())) count(counters, Limit::topic);
+  if (error.limit) count(counters, *error.limit);
 }
 
 Error UserLimiting::too_many_publishes() const {

@@ -8,6 +8,7 @@
 #include "base/limit_counters.hpp"
 #include "base/result.hpp"
 #include "gateway/user_account.hpp"
+#include "protocol/mqtt/topic_text.hpp"
 
 namespace famemely::api {
 
@@ -16,16 +17,13 @@ namespace famemely::api {
 struct UserLimiting {
   gateway::UserAccounts* accounts = nullptr;
   LimitCounters* counters = nullptr;
+  mqtt::TopicLimits topics{};
 
   /// A socket's place, or why there is none.
   [[nodiscard]] Result<gateway::UserSeat, Error> take_seat(std::string_view user_id, Instant now) const;
-  /// For a socket that takes the place of one before it.
-  [[nodiscard]] gateway::UserSeat take_seat_anyway(std::string_view user_id, Instant now) const {
-    return gateway::UserSeat::take_anyway(accounts, user_id, now);
-  }
   /// One publish of a user who has no socket at hand: the refusal, if it is one too many.
   [[nodiscard]] std::optional<Error> refuse_publish(std::string_view user_id, Instant now) const;
-  /// Counts a refusal if it is for the length or the levels of a topic.
+  /// Counts a refusal if it is for a limit that is not counted yet.
   void note_refusal(const Error& error) const;
   /// The refusal of a publish that a seat has found to be one too many.
   [[nodiscard]] Error too_many_publishes() const;

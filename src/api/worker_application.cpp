@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/security_headers.hpp"
+#include "base/json_text.hpp"
 
 namespace famemely::api {
 namespace {
@@ -28,8 +29,7 @@ WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
       routes_(options.rest, worker_, sign_ins_, random, audit_, logger),
       client_bundle_(options.client_bundle, options.serve_client),
       cors_(options.cors),
-      limiting_(options.rest.limiting),
-      logger_(logger) {}
+      limiting_(options.rest.limiting) {}
 
 void WorkerApplication::process(Now now, socketio::Effects& effects) {
   while (!effects.for_application.empty()) {
@@ -89,10 +89,19 @@ void WorkerApplication::decorate(HttpResponse& response, const RequestSite& site
 
 std::optional<HttpResponse> WorkerApplication::refuse_handshake(const RequestSite& site) const {
   auto refusal = cors_.refuse_handshake(site);
-  if (!refusal) return std::nullopt;
-  count(limiting_.counters, Limit::origin);
-  logger_.debug("handshake refused", {{"origin", site.origin}, {"host", site.host}});
+  if (refusal) count(limiting_.counters, Limit::origin);
   return refusal;
+}
+
+void WorkerApplication::on_turned_away(std::string_view remote_address, const HttpResponse& refusal, Now now) {
+  audit_.write(AuditEvent::turned_away, now.instant, [&] {
+    const auto body = JsonView::parse(refusal.body);
+    const auto message = body ? body->find("message") : std::nullopt;
+    const auto reason = message ? message->as_string() : std::nullopt;
+    return std::vector<LogField>{{"remote", remote_address},
+                                 {"status", refusal.status},
+                                 {"reason", reason.value_or(std::string(reason_phrase(refusal.status)))}};
+  });
 }
 
 void WorkerApplication::on_link_events(std::span<gateway::WorkerEvent> events, Now now, socketio::Effects& effects) {

@@ -44,6 +44,7 @@ class WorkerApplication final : public gateway::Application {
   void on_request_abandoned(socketio::ConnectionId connection) override;
   void decorate(HttpResponse& response, const RequestSite& site) const override;
   [[nodiscard]] std::optional<HttpResponse> refuse_handshake(const RequestSite& site) const override;
+  void on_turned_away(std::string_view remote_address, const HttpResponse& refusal, Now now) override;
   void on_link_events(std::span<gateway::WorkerEvent> events, Now now, socketio::Effects& effects) override;
   [[nodiscard]] std::vector<gateway::LinkCommand>& commands() override { return worker_.commands(); }
   void on_link_full(std::vector<gateway::LinkCommand>& commands, Now now, socketio::Effects& effects) override;
@@ -69,7 +70,6 @@ class WorkerApplication final : public gateway::Application {
   ClientBundle client_bundle_;
   CorsPolicy cors_;
   UserLimiting limiting_;
-  Logger& logger_;
   StatusAnnouncer announcer_;
   socketio::SocketCloser closer_;
   bool shutting_down_ = false;

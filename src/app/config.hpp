@@ -19,8 +19,8 @@ enum class LogFormat { text, json };
 inline constexpr const char* kManagedBroker = "managed";
 
 /// Every setting, typed, with its effective value; the member of `MQTT_HOST` is `mqtt_host`, and so on. What each one
-/// means, its default and its bounds stand in settings_table.cpp. Empty texts are unset ones. `MQTT_URL` has no member:
-/// its parts stand in those of the variables that it replaces.
+/// means, its default and its bounds stand in setting_sections_*.cpp. Empty texts are unset ones. `MQTT_URL` has no
+/// member: its parts stand in those of the variables that it replaces.
 struct Config {
   /// `--dev`: any loopback origin may call, and the start-up log has a token and a console link.
   bool dev = false;
@@ -98,6 +98,20 @@ struct Config {
   std::optional<std::uint32_t> limit_subscriptions_per_user;
   std::optional<std::uint32_t> limit_publish_rate_per_user;
   std::optional<std::uint32_t> limit_request_rate_per_address;
+  std::uint32_t limit_refusals_per_connection = 0;
+  std::uint32_t limit_topic_bytes = 0;
+  std::uint32_t limit_topic_levels = 0;
+  std::size_t limit_head_bytes = 0;
+  std::uint32_t limit_head_fields = 0;
+  std::chrono::milliseconds http_head_timeout{};
+  std::chrono::milliseconds http_transfer_timeout{};
+  /// Bytes a second.
+  std::size_t http_transfer_rate = 0;
+  std::chrono::milliseconds http_idle_timeout{};
+  std::chrono::milliseconds socketio_connect_timeout{};
+  std::chrono::milliseconds socketio_ping_interval{};
+  std::chrono::milliseconds socketio_ping_timeout{};
+  std::chrono::milliseconds socketio_upgrade_timeout{};
 
   LogLevel log_level = LogLevel::info;
   LogFormat log_format = LogFormat::text;

@@ -51,6 +51,11 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   const auto index = static_cast<std::uint8_t>(worker);
   api::WorkerApplicationOptions options;
   options.socketio.namespaces = {std::string(gateway::kNamespace)};
+  options.socketio.ping_interval = config.socketio_ping_interval;
+  options.socketio.ping_timeout = config.socketio_ping_timeout;
+  options.socketio.upgrade_timeout = config.socketio_upgrade_timeout;
+  options.socketio.connect_timeout = config.socketio_connect_timeout;
+  options.socketio.refusals_max = config.limit_refusals_per_connection;
   options.socketio.message_bytes_max = static_cast<std::uint32_t>(config.max_payload);
   options.socketio.client_queue_bytes_max = static_cast<std::uint32_t>(config.client_queue);
   const auto compression_bytes_min = static_cast<std::uint32_t>(config.compression_threshold);
@@ -67,6 +72,7 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
                     .recovery_bytes = config.recovery_bytes,
                     .recovery_bytes_total = config.recovery_bytes_total / 2 / config.workers,
                     .token_leeway = config.jwt_leeway,
+                    .accounts = &shared.users,
                     .limit_counters = &shared.counters};
   options.cors = cors_policy(config);
   options.client_bundle = embedded_client_bundle();
@@ -75,7 +81,9 @@ api::WorkerApplicationOptions application_options(const Config& config, std::siz
   options.rest = {.version = std::string(kVersion),
                   .started_at = now,
                   .compressed_bytes_min = options.socketio.http_compression_bytes_min,
-                  .limiting = {.accounts = &shared.users, .counters = &shared.counters}};
+                  .limiting = {.accounts = &shared.users,
+                               .counters = &shared.counters,
+                               .topics = {.bytes = config.limit_topic_bytes, .levels = config.limit_topic_levels}}};
   if (config.admin_ui) options.socketio.namespaces.emplace_back(api::kAdminNamespace);
   options.admin = {.session_key = admin_key,
                    .server = {.id = config.node_id,
@@ -89,7 +97,13 @@ serving::ConnectionOptions connection_options(const Config& config, std::size_t 
                                               serving::TlsServer* tls) {
   return {.worker = worker,
           .workers = config.workers,
-          .http = {.body_bytes_max = config.max_payload},
+          .http = {.head_bytes_max = config.limit_head_bytes,
+                   .fields_max = config.limit_head_fields,
+                   .body_bytes_max = config.max_payload},
+          .head_timeout = config.http_head_timeout,
+          .transfer_timeout = config.http_transfer_timeout,
+          .bytes_per_second_min = config.http_transfer_rate,
+          .idle_timeout = config.http_idle_timeout,
           .trusted_proxies = trusted_proxies(config),
           .limits = &shared.connections,
           .tls = tls,
@@ -133,9 +147,8 @@ gateway::BridgeOptions bridge_options(const Config& config, WallTime now, Shared
   options.workers = config.workers;
   options.fence_topic = config.mqtt_fence_topic;
   // A dead connection is found out a ping late, and its client's window begins then.
-  const socketio::Options pings;
   if (config.recovery_window > Duration::zero())
-    options.recovery_window = config.recovery_window + pings.ping_interval + pings.ping_timeout;
+    options.recovery_window = config.recovery_window + config.socketio_ping_interval + config.socketio_ping_timeout;
   options.recovery_bytes = config.recovery_bytes;
   options.recovery_bytes_total = config.recovery_bytes_total / 2;
   if (shared) {

@@ -147,4 +147,24 @@ Setting rate_setting(std::string name, std::optional<std::uint32_t> Config::*mem
   return setting;
 }
 
+Setting with_default(Setting setting, std::string fallback) {
+  setting.fallback = std::move(fallback);
+  return setting;
+}
+
+Setting with_default_words(Setting setting, std::string words) {
+  setting.fallback_words = std::move(words);
+  return setting;
+}
+
+Setting unavailable(Setting setting, const char* why) {
+  setting.unavailable = why;
+  return setting;
+}
+
+Setting secret(Setting setting) {
+  setting.secrecy = Secrecy::secret;
+  return setting;
+}
+
 }  // namespace famemely::app

@@ -82,6 +82,19 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "LIMIT_SUBSCRIPTIONS_PER_USER",
                                 "LIMIT_PUBLISH_RATE_PER_USER",
                                 "LIMIT_REQUEST_RATE_PER_ADDRESS",
+                                "LIMIT_REFUSALS_PER_CONNECTION",
+                                "LIMIT_TOPIC_BYTES",
+                                "LIMIT_TOPIC_LEVELS",
+                                "LIMIT_HEAD_BYTES",
+                                "LIMIT_HEAD_FIELDS",
+                                "HTTP_HEAD_TIMEOUT",
+                                "HTTP_TRANSFER_TIMEOUT",
+                                "HTTP_TRANSFER_RATE",
+                                "HTTP_IDLE_TIMEOUT",
+                                "SOCKETIO_CONNECT_TIMEOUT",
+                                "SOCKETIO_PING_INTERVAL",
+                                "SOCKETIO_PING_TIMEOUT",
+                                "SOCKETIO_UPGRADE_TIMEOUT",
                                 "WORKERS",
                                 "LOG_LEVEL",
                                 "LOG_FORMAT",
@@ -92,7 +105,7 @@ TEST(SettingsTable, HasEveryVariableOfTheDocumentedSurface) {
                                 "METRICS_PORT",
                                 "SHUTDOWN_TIMEOUT"})
     EXPECT_NE(find_setting(name), nullptr) << name;
-  EXPECT_EQ(settings().size(), 61U);
+  EXPECT_EQ(settings().size(), 74U);
 }
 
 TEST(SettingsTable, TakesItsOwnDefaultsAndWritesThemBack) {

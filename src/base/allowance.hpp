@@ -16,8 +16,6 @@ class Allowance {
     } while (!taken_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed));
     return true;
   }
-  /// For what is there already, and must be counted whatever that makes.
-  void take_anyway(std::uint32_t count = 1) { taken_.fetch_add(count, std::memory_order_relaxed); }
   void give_back(std::uint32_t count = 1) { taken_.fetch_sub(count, std::memory_order_relaxed); }
   [[nodiscard]] std::uint32_t taken() const { return taken_.load(std::memory_order_relaxed); }
 

@@ -23,14 +23,6 @@ TEST(Allowance, GivesAgainWhatCameBack) {
   EXPECT_TRUE(allowance.take(1));
 }
 
-TEST(Allowance, WhatIsTakenAnywayCounts) {
-  Allowance allowance;
-  allowance.take_anyway(3);
-  EXPECT_FALSE(allowance.take(3));
-  allowance.give_back(2);
-  EXPECT_TRUE(allowance.take(3));
-}
-
 TEST(Allowance, ManyThreadsTakeNoMoreThanThereIs) {
   Allowance allowance;
   std::atomic<int> taken = 0;

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/limit_counters.hpp"
 
 namespace famemely {
 
@@ -27,6 +30,9 @@ struct Error {
   std::string message;
   /// More than one for validation errors: an array in REST, joined by `; ` over Socket.IO.
   std::vector<std::string> details{};
+  /// Which limit it is for; counted where the client is answered. Limits that are counted where they are kept leave it
+  /// out.
+  std::optional<Limit> limit{};
 
   [[nodiscard]] int status() const;
   /// The HTTP reason phrase, NestJS's `error` member.

@@ -40,6 +40,12 @@ std::optional<std::string_view> HttpFields::find(std::string_view name) const {
   return std::nullopt;
 }
 
+std::string_view HttpRequest::origin() const {
+  const auto origin = fields.find("Origin");
+  if (!origin) return {};
+  return origin->empty() ? "null" : *origin;
+}
+
 std::string_view HttpRequest::path() const {
   const std::string_view bare = std::string_view(target).substr(0, target.find('?'));
   // As proxies are asked; a server must take it as well (RFC 9112 section 3.2.2).

@@ -39,6 +39,9 @@ struct HttpRequest {
   std::string remote_address;  // the client's IP address
   bool secure = false;         // the client speaks TLS, with us or with the proxy in front
 
+  /// What the Origin field says of the page that sends this: empty if there is no such field, and `null`, which is said
+  /// of pages that are not to be named, if it is there but empty.
+  [[nodiscard]] std::string_view origin() const;
   /// The target's path, still percent-encoded.
   [[nodiscard]] std::string_view path() const;
   /// What follows `?`, still percent-encoded; empty if there is none.
@@ -50,7 +53,7 @@ struct HttpRequest {
 
 /// From where a request comes and what it was sent to: what its answer depends on whatever was asked.
 struct RequestSite {
-  std::string_view origin;  // the header's value, or empty
+  std::string_view origin;  // HttpRequest::origin
   std::string_view host;
   bool secure = false;
 };

@@ -121,7 +121,11 @@ class Checker {
           [[fallthrough]];
         case Want::value:
           if (letter == '{' || letter == '[') {
-            if (stack_.size() >= depth_max_) return fail(fmt::format("nested over {} deep", depth_max_));
+            if (stack_.size() >= depth_max_) {
+              fail(fmt::format("nested over {} deep", depth_max_));
+              fault_->too_deep = true;
+              return false;
+            }
             stack_.push_back(letter == '{');
             ++at_;
             want = letter == '{' ? Want::key_or_end : Want::value_or_end;

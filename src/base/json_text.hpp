@@ -17,6 +17,7 @@ inline constexpr int kJsonDepthMax = 512;
 struct JsonFault {
   std::size_t offset;  // bytes from the start of the text
   std::string what;
+  bool too_deep = false;
   bool operator==(const JsonFault&) const = default;
 };
 

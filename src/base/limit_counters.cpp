@@ -30,6 +30,13 @@ constexpr std::array kNames{
     Row{Limit::slow_consumer, "slowConsumer"},
     Row{Limit::no_connect, "noConnect"},
     Row{Limit::tls_handshake, "tlsHandshake"},
+    Row{Limit::refusals_per_connection, "refusalsPerConnection"},
+    Row{Limit::sockets_per_connection, "socketsPerConnection"},
+    Row{Limit::ping_timeout, "pingTimeout"},
+    Row{Limit::upgrade_timeout, "upgradeTimeout"},
+    Row{Limit::json_depth, "jsonDepth"},
+    Row{Limit::batch, "batch"},
+    Row{Limit::token_size, "tokenSize"},
 };
 
 constexpr bool rows_follow_the_enumeration() {

@@ -32,8 +32,15 @@ enum class Limit : std::uint8_t {
   slow_consumer,
   no_connect,
   tls_handshake,
+  refusals_per_connection,
+  sockets_per_connection,
+  ping_timeout,
+  upgrade_timeout,
+  json_depth,
+  batch,
+  token_size,
 };
-inline constexpr std::size_t kLimitCount = static_cast<std::size_t>(Limit::tls_handshake) + 1;
+inline constexpr std::size_t kLimitCount = static_cast<std::size_t>(Limit::token_size) + 1;
 
 /// As `GET /mqtt/stats` names it.
 [[nodiscard]] std::string_view name_of(Limit limit);

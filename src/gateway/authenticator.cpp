@@ -12,7 +12,9 @@ Result<std::shared_ptr<const Identity>, Error> Authenticator::authenticate(std::
   auto identity = identify(token, from_browser, now);
   if (!identity) {
     refused_.fetch_add(1, std::memory_order_relaxed);
-    return failure(Error{ErrorCode::unauthorized, jwt::refusal_message(identity.error())});
+    Error error{ErrorCode::unauthorized, jwt::refusal_message(identity.error())};
+    if (token.size() > jwt::kTokenBytesMax) error.limit = Limit::token_size;
+    return failure(std::move(error));
   }
   verified_.fetch_add(1, std::memory_order_relaxed);
   return std::make_shared<const Identity>(*std::move(identity));

@@ -36,24 +36,11 @@ std::optional<UserSeat> UserSeat::take(UserAccounts* accounts, std::string_view 
   return UserSeat(accounts->limits(), std::move(account));
 }
 
-UserSeat UserSeat::take_anyway(UserAccounts* accounts, std::string_view user_id, Instant now) {
-  if (!accounts || !accounts->limits().any()) return {};
-  auto account = accounts->of(user_id, now);
-  account->connections.take_anyway();
-  return {accounts->limits(), std::move(account)};
-}
-
 bool UserSeat::add_subscription() {
   if (!account_ || !limits_->subscriptions) return true;
   if (!account_->subscriptions.take(*limits_->subscriptions)) return false;
   ++subscriptions_;
   return true;
-}
-
-void UserSeat::bring_subscriptions(std::size_t count) {
-  if (!account_ || !limits_->subscriptions) return;
-  account_->subscriptions.take_anyway(static_cast<std::uint32_t>(count));
-  subscriptions_ += static_cast<std::uint32_t>(count);
 }
 
 void UserSeat::keep_subscriptions(std::size_t count) {

@@ -54,13 +54,8 @@ class UserSeat {
   /// Nothing if the user has as many connections as there may be.
   [[nodiscard]] static std::optional<UserSeat> take(UserAccounts* accounts, std::string_view user_id, Instant now);
 
-  /// Whatever that makes.
-  [[nodiscard]] static UserSeat take_anyway(UserAccounts* accounts, std::string_view user_id, Instant now);
-
   /// Counts one subscription more; false if there may be none.
   [[nodiscard]] bool add_subscription();
-  /// These are there already, whatever that makes.
-  void bring_subscriptions(std::size_t count);
   /// So many are left, at most.
   void keep_subscriptions(std::size_t count);
   /// As TokenBucket::take.

@@ -48,17 +48,6 @@ TEST(UserSeat, ThereAreAsManyAsTheUserMayHaveConnections) {
   EXPECT_TRUE(UserSeat::take(&book, "alice", kNow));
 }
 
-TEST(UserSeat, TheSuccessorOfOneIsNotTurnedAwayButCounts) {
-  Book book({.connections = 1});
-  auto one = UserSeat::take(&book, "alice", kNow);
-  {
-    const UserSeat successor = UserSeat::take_anyway(&book, "alice", kNow);
-    one.reset();
-    EXPECT_FALSE(UserSeat::take(&book, "alice", kNow));
-  }
-  EXPECT_TRUE(UserSeat::take(&book, "alice", kNow));
-}
-
 TEST(UserSeat, AMovedOneCountsOnce) {
   Book book({.connections = 1});
   auto seat = UserSeat::take(&book, "alice", kNow);
@@ -82,15 +71,6 @@ TEST(UserSeat, SubscriptionsOfAllSocketsCountTogether) {
   one.reset();
   EXPECT_TRUE(two->add_subscription());
   EXPECT_FALSE(two->add_subscription());
-}
-
-TEST(UserSeat, WhatARecoveredSessionBringsCountsEvenIfItIsTooMuch) {
-  Book book({.subscriptions = 1});
-  auto seat = UserSeat::take(&book, "alice", kNow);
-  seat->bring_subscriptions(2);
-  EXPECT_FALSE(seat->add_subscription());
-  seat->keep_subscriptions(0);
-  EXPECT_TRUE(seat->add_subscription());
 }
 
 TEST(UserSeat, PublishesOfAllSocketsCountTogether) {

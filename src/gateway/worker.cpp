@@ -54,7 +54,6 @@ void Worker::give_seat(socketio::SocketId socket, UserSeat seat) {
   Client* client = find(socket);
   if (!client) return;
   client->seat = std::move(seat);
-  client->seat.bring_subscriptions(client->subscriptions.size() + client->asks);
 }
 
 Client* Worker::find(socketio::SocketId socket) {
@@ -106,11 +105,15 @@ RequestId Worker::subscribe(socketio::SocketId socket, const mqtt::TopicFilter& 
       return request;
     }
   }
-  ++client->asks;
-  ++held_[filter.text()].asks;
-  asks_.emplace(request, Ask{socket, filter, qos, {}});
-  commands_.push_back(SubscribeCommand{options_.index, request, filter, qos});
+  ask_for_filter(request, *client, filter, qos);
   return request;
+}
+
+void Worker::ask_for_filter(RequestId request, Client& client, const mqtt::TopicFilter& filter, std::uint8_t qos) {
+  ++client.asks;
+  ++held_[filter.text()].asks;
+  asks_.emplace(request, Ask{client.socket, filter, qos, {}});
+  commands_.push_back(SubscribeCommand{options_.index, request, filter, qos});
 }
 
 std::optional<Error> Worker::refuse_subscription(Client& client) {
@@ -120,6 +123,10 @@ std::optional<Error> Worker::refuse_subscription(Client& client) {
                  fmt::format("Too many subscriptions: a socket may hold {}", options_.subscriptions_per_socket_max)};
   }
   if (client.seat.add_subscription()) return std::nullopt;
+  return too_many_of_user();
+}
+
+Error Worker::too_many_of_user() const {
   count(options_.limit_counters, Limit::subscriptions_per_user);
   return Error{ErrorCode::too_many_requests, "Too many subscriptions of this user"};
 }

@@ -40,6 +40,8 @@ struct WorkerOptions {
   std::size_t recovery_bytes_total = 0;
   /// For the end of a token, as when it is verified.
   Duration token_leeway{};
+  /// What the users have; none: as much as they like.
+  UserAccounts* accounts = nullptr;
   LimitCounters* limit_counters = nullptr;  // of the process
   /// Whether the key that vouches for somebody is still in force; nothing: all are.
   std::function<bool(const Identity&)> still_accepts{};
@@ -143,7 +145,7 @@ class Worker {
   void add_client(socketio::SocketId socket, std::shared_ptr<const Identity> identity,
                   std::shared_ptr<const Permissions> permissions, Now now,
                   const std::optional<socketio::Sid>& pid = {});
-  /// The client, new or recovered, counts in its user's account from here on.
+  /// The new client counts in its user's account from here on; a recovered one does by itself.
   void give_seat(socketio::SocketId socket, UserSeat seat);
   /// A client that has signed in does not become one.
   void turn_away(const std::string& user_id) { forget_user_if_gone(user_id); }
@@ -293,6 +295,8 @@ class Worker {
   void leave(Client& client, std::size_t subscription);
   /// The refusal of one subscription more, if there is a reason.
   [[nodiscard]] std::optional<Error> refuse_subscription(Client& client);
+  [[nodiscard]] Error too_many_of_user() const;
+  void ask_for_filter(RequestId request, Client& client, const mqtt::TopicFilter& filter, std::uint8_t qos);
   void release_unheld(const mqtt::TopicFilter& filter);
 
   // Users (worker_users.cpp).
@@ -312,7 +316,7 @@ class Worker {
   // Sessions that are kept (worker_recovery.cpp).
   void on_recovery_question(const RecoveryQuestion& question, Now now, socketio::Effects& effects);
   void on_recovered(Recovered& recovered, Now now, socketio::Effects& effects);
-  void restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::Effects& effects);
+  void restore(Recovered& recovered, RecoverAsk& ask, UserSeat seat, Now now, socketio::Effects& effects);
   void store(std::shared_ptr<KeptSession> session);
   [[nodiscard]] std::shared_ptr<KeptSession> take_session(Client& client);
   [[nodiscard]] std::shared_ptr<KeptSession> take_kept(const socketio::Sid& pid);

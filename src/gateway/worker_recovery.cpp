@@ -275,19 +275,24 @@ void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effe
   for (const Subscription& subscription : session.subscriptions)
     keep_filter(subscription.filter, subscription.filter_id);
   ++user.away;
-  if (waits) {
-    restore(recovered, ask, now, effects);
+  // Its old connection is gone by now, if it was not before, and has left its seat.
+  auto seat = waits ? UserSeat::take(options_.accounts, user_id, now.instant) : std::nullopt;
+  if (seat) {
+    restore(recovered, ask, *std::move(seat), now, effects);
   } else {
-    outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket, RecoverOutcome::Fate::gone, nullptr});
+    // Gone again before it was here; or it waits, and may come in no more than a new one of the user's.
+    outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket,
+                                       waits ? RecoverOutcome::Fate::new_session : RecoverOutcome::Fate::gone,
+                                       std::move(ask.permissions)});
     const socketio::Sid pid = session.pid;
-    store(std::move(recovered.session));  // gone again before it was here
+    store(std::move(recovered.session));
     if (ask.ended) end_kept(pid);
     keep_within_bounds(nullptr, now.instant);
   }
 }
 
 /// The session's filters are kept, and its user counts it as away; in the end its client holds them.
-void Worker::restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::Effects& effects) {
+void Worker::restore(Recovered& recovered, RecoverAsk& ask, UserSeat seat, Now now, socketio::Effects& effects) {
   KeptSession& session = *recovered.session;
   const socketio::SocketId socket = ask.socket;
   if (socket.slot >= clients_.size()) clients_.resize(socket.slot + std::size_t{1});
@@ -299,7 +304,8 @@ void Worker::restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::E
                   .dropped = session.dropped,
                   .sid = session.sid,
                   .pid = session.pid,
-                  .own_events = std::move(session.own_events)};
+                  .own_events = std::move(session.own_events),
+                  .seat = std::move(seat)};
   ++client_count_;
   begin_access(client, now);
   session_bytes_ += client.own_events.bytes();
@@ -307,10 +313,12 @@ void Worker::restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::E
   outcomes_.push_back(RecoverOutcome{recovered.request, socket, RecoverOutcome::Fate::recovered, client.permissions});
   for (auto& [filter, error] : session.lost) outcomes_.push_back(SubscriptionLost{socket, filter, error});
   for (const Subscription& subscription : session.subscriptions) {
-    if (client.permissions->decide_subscribe(subscription.filter))
-      client.subscriptions.push_back(subscription);
-    else
+    if (!client.permissions->decide_subscribe(subscription.filter))
       outcomes_.push_back(SubscriptionRevoked{socket, subscription.filter});
+    else if (!client.seat.add_subscription())  // others have taken their places
+      outcomes_.push_back(SubscriptionLost{socket, subscription.filter, too_many_of_user()});
+    else
+      client.subscriptions.push_back(subscription);
   }
   add_socket_of_user(client);
   for (const Subscription& subscription : client.subscriptions)
@@ -329,15 +337,17 @@ void Worker::restore(Recovered& recovered, RecoverAsk& ask, Now now, socketio::E
   for (const KeptSession::UnansweredRetained& wanted : session.unanswered_retained)
     if (index_.is_member(wanted.filter, socket.slot)) ask_retained(socket, wanted.filter, wanted.joined_at);
   for (const KeptSession::UnansweredSubscribe& wanted : session.unanswered_subscribes) {
+    std::optional<Error> refusal;
     if (!client.permissions->decide_subscribe(wanted.filter))
-      outcomes_.push_back(SubscriptionLost{
-          socket, wanted.filter,
-          Error{ErrorCode::forbidden, fmt::format("Not authorized to subscribe to {}", wanted.filter.text())}});
-    else if (client.subscriptions.size() + client.asks >= options_.subscriptions_per_socket_max)
-      outcomes_.push_back(
-          SubscriptionLost{socket, wanted.filter, Error{ErrorCode::too_many_requests, "Too many subscriptions"}});
-    else
-      late_asks_.insert(subscribe(socket, wanted.filter, wanted.qos));
+      refusal = Error{ErrorCode::forbidden, fmt::format("Not authorized to subscribe to {}", wanted.filter.text())};
+    else if (!client.find(wanted.filter))
+      refusal = refuse_subscription(client);
+    if (refusal) {
+      outcomes_.push_back(SubscriptionLost{socket, wanted.filter, *std::move(refusal)});
+      continue;
+    }
+    late_asks_.insert(++last_request_);
+    ask_for_filter(last_request_, client, wanted.filter, wanted.qos);
   }
   release_filters(session);
   if (client.dropped > 0) server_.tell_when_drained(socket);

@@ -47,7 +47,7 @@ class ConnectionLimits final : public engineio::Admission {
   [[nodiscard]] Result<Place, Refusal> connect(std::optional<std::string_view> address, Instant now);
   [[nodiscard]] Result<Place, Refusal> admit(std::string_view remote_address, Instant now) override;
   /// A request of that address, before anything of it is looked at; the refusal if it is one too many.
-  [[nodiscard]] std::optional<Refusal> refuse_request(std::string_view address, Instant now);
+  [[nodiscard]] std::optional<Refusal> refuse_request(std::string_view address, Instant now) override;
 
  private:
   [[nodiscard]] Result<Place, Refusal> take(Allowance& in_all, Allowance AddressAccount::*of_address,

@@ -28,6 +28,9 @@ Limit limit_of(int status) {
   return status == 431 ? Limit::request_head : status == 413 ? Limit::request_body : Limit::malformed_request;
 }
 
+/// For whom there is no place, or who comes too often.
+bool turns_away(int status) { return status == 429 || status == 503; }
+
 }  // namespace
 
 Connections::Connections(const ConnectionOptions& options, boost::asio::io_context& context, socketio::Service& service,
@@ -219,7 +222,7 @@ bool Connections::on_head(Connection& connection) {
   http.for_socketio = transports_.serves(head.path());
   http.keep_alive = http.reader.keep_alive();
   http.head_only = head.method == "HEAD";
-  http.origin = std::string(head.fields.value_or("Origin", ""));
+  http.origin = std::string(head.origin());
   http.host = std::string(head.fields.value_or("Host", ""));
   if (!check_sender(connection)) return false;
   if (http.for_socketio) {
@@ -257,7 +260,10 @@ void Connections::on_complete(Connection& connection) {
     http.for_socketio = false;
     service_.on_request(id, std::move(request), turns_.now(), turns_.effects());
   } else if (upgrades) {
-    if (auto refusal = service_.refuse_handshake(http.site())) return respond(connection, *std::move(refusal));
+    if (auto refusal = service_.refuse_handshake(http.site())) {
+      service_.on_turned_away(http.client_address, *refusal, turns_.now());
+      return respond(connection, *std::move(refusal));
+    }
     transports_.on_upgrade(id, request, turns_.now(), turns_.effects());
   } else {
     transports_.on_request(id, request, turns_.now(), turns_.effects());
@@ -290,15 +296,16 @@ void Connections::refuse(Connection& connection, int status, const std::string& 
 void Connections::answer_and_close(Connection& connection, int status, const std::string& what) {
   HttpState& http = *connection.http;
   HttpResponse response{.status = status, .fields = {}, .body = {}, .close = true};
-  if (status == 429 || status == 503) response.fields.add("Retry-After", std::string(kRetryAfterSeconds));
-  if (http.for_socketio) {
-    transports_.on_request_abandoned(connection.id);
-  } else {
-    response.fields.add("Content-Type", "application/json; charset=utf-8");
-    response.body = "{\"statusCode\":" + std::to_string(status) + ",\"message\":" + json_string(what) +
-                    ",\"error\":" + json_string(reason_phrase(status)) + "}";
-  }
-  logger_.debug("request refused", {{"remote", http.remote_address}, {"status", status}, {"reason", what}});
+  if (turns_away(status)) response.fields.add("Retry-After", std::string(kRetryAfterSeconds));
+  response.fields.add("Content-Type", "application/json; charset=utf-8");
+  response.body = "{\"statusCode\":" + std::to_string(status) + ",\"message\":" + json_string(what) +
+                  ",\"error\":" + json_string(reason_phrase(status)) + "}";
+  if (http.for_socketio) transports_.on_request_abandoned(connection.id);
+  const std::string& remote = http.client_address.empty() ? http.remote_address : http.client_address;
+  if (turns_away(status))
+    service_.on_turned_away(remote, response, turns_.now());
+  else
+    logger_.debug("request refused", {{"remote", remote}, {"status", status}, {"reason", what}});
   http.awaiting_answer = true;
   respond(connection, std::move(response));
 }
@@ -307,7 +314,12 @@ void Connections::answer_and_close(Connection& connection, int status, const std
 
 void Connections::apply(engineio::IoEffect& effect) {
   if (auto* answer = std::get_if<engineio::Respond>(&effect)) {
-    if (Connection* connection = find(answer->connection)) respond(*connection, std::move(answer->response));
+    if (Connection* connection = find(answer->connection)) {
+      const HttpState* http = connection->http.get();
+      if (http && http->for_socketio && turns_away(answer->response.status))
+        service_.on_turned_away(http->client_address, answer->response, turns_.now());
+      respond(*connection, std::move(answer->response));
+    }
   } else if (auto* upgrade = std::get_if<engineio::AcceptUpgrade>(&effect)) {
     if (Connection* connection = find(upgrade->connection)) accept_upgrade(*connection, std::move(upgrade->response));
   } else if (const auto* ready = std::get_if<engineio::WriteReady>(&effect)) {

@@ -82,6 +82,7 @@ class Node final : public Service {
   void on_request_abandoned(ConnectionId) override {}
   void decorate(HttpResponse& response, const RequestSite& site) const override;
   [[nodiscard]] std::optional<HttpResponse> refuse_handshake(const RequestSite&) const override { return std::nullopt; }
+  void on_turned_away(std::string_view, const HttpResponse&, Now) override {}
   void on_timer(Now now, Effects& effects) override;
   [[nodiscard]] Instant next_deadline() const override;
   void begin_shutdown(Now now, Instant done_by, Effects& effects) override;

@@ -172,6 +172,9 @@ class SuiteService final : public socketio::Service {
   [[nodiscard]] std::optional<HttpResponse> refuse_handshake(const RequestSite& site) const override {
     return node_.refuse_handshake(site);
   }
+  void on_turned_away(std::string_view remote_address, const HttpResponse& refusal, Now now) override {
+    node_.on_turned_away(remote_address, refusal, now);
+  }
   void on_timer(Now now, Effects& effects) override { node_.on_timer(now, effects); }
   [[nodiscard]] Instant next_deadline() const override { return node_.next_deadline(); }
   void begin_shutdown(Now now, Instant done_by, Effects& effects) override {

@@ -59,6 +59,13 @@ test('API keys', async (t) => {
     }
   });
 
+  await t.test('an Origin that is there but empty is one', async (t) => {
+    assert.equal((await whoami(gateway, billing.key, { origin: '' })).status, 401);
+    const socket = makeClient(t, gateway, { auth: { token: billing.key }, transports: ['polling'], extraHeaders: { Origin: '' } });
+    const error = await within(new Promise((resolve) => socket.once('connect_error', resolve)), 'connect_error');
+    assert.match(error.message, /Origin/);
+  });
+
   await t.test('nor a page of the same host, whose polls tell no origin but whose POSTs do', async () => {
     const base = `http://127.0.0.1:${gateway.port}/socket.io/?EIO=4&transport=polling`;
     const { sid } = JSON.parse((await (await fetch(base)).text()).slice(1));

@@ -334,8 +334,8 @@ export async function untilMessages(socket, count, ms = patience) {
  * Engine.IO by hand over a WebSocket, for what the official client hides: texts as they are on the wire. It answers
  * pings, and collects frames.
  */
-export async function rawClient(t, gateway, { auth = { token: token(), recovery: false } } = {}) {
-  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/socket.io/?EIO=4&transport=websocket`);
+export async function rawClient(t, gateway, { auth = { token: token(), recovery: false }, headers } = {}) {
+  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/socket.io/?EIO=4&transport=websocket`, { headers });
   t.after(() => socket.terminate());
   const raw = { socket, texts: [], binaries: [] };
   raw.closed = new Promise((resolve) => {

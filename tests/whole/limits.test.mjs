@@ -1,30 +1,11 @@
-// Each limit is reached, answered as docs/limits.md says, and counted.
+// Who may have how much, and how often: each limit is reached, answered as docs/limits.md says, and counted.
 import assert from 'node:assert/strict';
-import { once as onceEmitted } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
-  WebSocket, adminToken, ask, assertError, connect, eventually, makeClient, once, rawClient, rawHttp, rest, sleep, startBoth,
-  subscribe, succeed, token, within,
+  WebSocket, ask, assertError, connect, eventually, once, rawClient, rawHttp, rest, sleep, startBoth, subscribe, succeed,
+  token, within,
 } from './harness.mjs';
-
-/** How often each limit has been reached so far. */
-const limits = async (gateway) =>
-  (await rest(gateway, 'GET', '/mqtt/stats', undefined, { token: adminToken() })).body.limits;
-
-/** The status that a WebSocket handshake is answered with; 101 if it succeeds. */
-async function handshake(t, gateway, headers) {
-  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port}/socket.io/?EIO=4&transport=websocket`, { headers });
-  t.after(() => socket.terminate());
-  const opened = onceEmitted(socket, 'open').then(() => ({ status: 101 }));
-  const refused = onceEmitted(socket, 'unexpected-response').then(async ([, response]) => ({
-    status: response.statusCode,
-    headers: response.headers,
-    body: JSON.parse(Buffer.concat(await response.toArray()).toString()),
-  }));
-  for (const promise of [opened, refused]) promise.catch(() => {});
-  return within(Promise.race([opened, refused]), 'an answer to the handshake');
-}
+import { handshake, limits, polling, refusal } from './refusals.mjs';
 
 test('the Origin of a WebSocket', async (t) => {
   const { gateway } = await startBoth(t, { env: { CORS_ORIGINS: 'https://app.example' } });
@@ -47,18 +28,6 @@ test('answers say what they are', async (t) => {
   const { headers } = await rest(gateway, 'GET', '/mqtt/health', undefined, { token: null });
   assert.equal(headers['x-content-type-options'], 'nosniff');
 });
-
-/** A polling session: its answer, whatever it is. */
-const polling = (gateway, headers = {}) =>
-  rest(gateway, 'GET', '/socket.io/?EIO=4&transport=polling', undefined, { token: null, headers });
-
-/** What the official client is told when it is refused. */
-async function refusal(t, gateway, options) {
-  const socket = makeClient(t, gateway, options);
-  const error = await once(socket, 'connect_error');
-  socket.disconnect();
-  return error;
-}
 
 test('connections in all', async (t) => {
   const { gateway } = await startBoth(t, { env: { LIMIT_CONNECTIONS: '5' } });
@@ -247,112 +216,104 @@ test('behind a trusted proxy that ends TLS the own origin is https', async (t) =
   assert.equal((await open('http://api.example')).status, 403);
 });
 
-test('heads and bodies', async (t) => {
-  const { gateway } = await startBoth(t, { env: { MAX_PAYLOAD: '1MB' } });
-  const ask = async (text) => {
-    const raw = await rawHttp(t, gateway);
-    raw.send(text);
-    const [answer] = await raw.answers(1);
-    await within(raw.closed, 'the connection ends');
-    return answer.status;
-  };
-  assert.equal(await ask(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`), 431);
-  assert.equal(await ask(`GET / HTTP/1.1\r\nHost: a\r\n${'X: y\r\n'.repeat(101)}\r\n`), 431);
-  assert.equal(await ask('POST /mqtt/publish HTTP/1.1\r\nHost: a\r\nContent-Length: 1000001\r\n\r\n'), 413);
-  assert.equal(await ask('NONSENSE\r\n\r\n'), 400);
-  const { requestHead, requestBody, malformedRequest } = await limits(gateway);
-  assert.deepEqual({ requestHead, requestBody, malformedRequest }, { requestHead: 2, requestBody: 1, malformedRequest: 1 });
-});
+/** One attempt to sign in that fails; the CONNECT_ERROR. */
+async function beRefused(raw) {
+  const before = raw.texts.length;
+  raw.send('40/mqtt,{"token":"bad"}');
+  return eventually(() => raw.texts.slice(before).find((text) => text.startsWith('44/mqtt,')), 'a CONNECT_ERROR');
+}
 
-test('topics and messages', async (t) => {
-  const { gateway } = await startBoth(t, { env: { MAX_PAYLOAD: '100KB' } });
+test('attempts to sign in on one connection', async (t) => {
+  const { gateway } = await startBoth(t, { env: { LIMIT_REFUSALS_PER_CONNECTION: '4' } });
+  const raw = await rawClient(t, gateway, { auth: null });
+  for (let i = 0; i < 4; ++i) await beRefused(raw);
+  raw.send(`40/mqtt,{"token":"${token()}"}`);
+  await within(raw.closed, 'the connection ends');
+  assert.ok(!raw.texts.some((text) => text.startsWith('40/mqtt')), 'nobody is let in after that');
+
   const socket = await connect(t, gateway);
-  const deep = '/'.repeat(128);
-  assert.equal((await ask(socket, 'mqtt:publish', { topic: deep, payload: 1 })).statusCode, 400);
-  assert.equal((await ask(socket, 'mqtt:subscribe', { topic: 'a'.repeat(65_536) })).statusCode, 400);
-  assertError(await rest(gateway, 'POST', '/mqtt/publish', { topic: deep, payload: 1 }), 400, /128 levels/);
+  const gone = once(socket, 'disconnect');
+  for (let i = 0; i < 4; ++i) assert.equal((await ask(socket, 'mqtt:auth', { token: 'bad' })).statusCode, 401);
+  assert.equal((await ask(socket, 'mqtt:auth', { token: token() })).success, true); // and all is forgotten
+  for (let i = 0; i < 5; ++i) socket.emit('mqtt:auth', { token: 'bad' });
+  await within(gone, 'the connection ends');
+  assert.equal((await limits(gateway)).refusalsPerConnection, 2);
+});
+
+test('attempts to sign in are requests of the address', async (t) => {
+  const { gateway } = await startBoth(t, { env: { LIMIT_REQUEST_RATE_PER_ADDRESS: '3/s', TRUST_PROXY: '127.0.0.0/8' } });
+  const headers = { 'x-forwarded-for': '203.0.113.9' };
+  const connections = await Promise.all(Array.from({ length: 3 }, () => rawClient(t, gateway, { auth: null, headers })));
+  const answers = [];
+  for (let i = 0; i < 9; ++i) for (const raw of connections) answers.push(await beRefused(raw));
+  const tooMany = answers.filter((text) => text.includes('Too many requests'));
+  const refused = tooMany.length;
+  assert.ok(refused >= 8 && refused < 24, `${refused} of 27 were not looked at`);
+  assert.match(tooMany[0], /"data":\{"statusCode":429\}/);
+  assert.equal((await limits(gateway)).requestRatePerAddress, refused);
+});
+
+test('who has left the namespace does not stay', async (t) => {
+  const { gateway } = await startBoth(t, { env: { SOCKETIO_CONNECT_TIMEOUT: '1500ms', LIMIT_CONNECTIONS_PER_USER: '1' } });
   const raw = await rawClient(t, gateway);
-  raw.send(`4${'x'.repeat(100_001)}`);
-  assert.equal((await within(raw.closed, 'the connection ends')).code, 1009);
-  const { topic, messageSize } = await limits(gateway);
-  assert.deepEqual({ topic, messageSize }, { topic: 3, messageSize: 1 });
+  raw.send('41/mqtt,');
+  assert.equal(await Promise.race([raw.closed, sleep(1_000)]), undefined, 'there is time to join again');
+  await within(raw.closed, 'the connection ends');
+  assert.equal((await limits(gateway)).noConnect, 1);
 });
 
-test('requests whose end can be read in two ways', async (t) => {
-  const { gateway } = await startBoth(t);
-  const hidden = 'GET /mqtt/health HTTP/1.1\r\nHost: hidden\r\n\r\n';
-  const requests = {
-    'two lengths': `Content-Length: 1\r\nContent-Length: 2\r\n\r\nab${hidden}`,
-    'a length and chunks': `Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${hidden}`,
-    'chunks that are not the last coding': `Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${hidden}`,
-    'an unknown coding': `Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${hidden}`,
-    'two codings': `Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n${hidden}`,
-    'a length with a sign': `Content-Length: +5\r\n\r\nabcde${hidden}`,
-    'a space before the colon': `Content-Length : 5\r\n\r\nabcde${hidden}`,
-    'a length in hexadecimal': `Content-Length: 0x5\r\n\r\nabcde${hidden}`,
-  };
-  for (const [name, rest] of Object.entries(requests))
-    await t.test(name, async (t) => {
-      const raw = await rawHttp(t, gateway);
-      raw.send(`POST /mqtt/health HTTP/1.1\r\nHost: a\r\n${rest}`);
-      await within(raw.closed, 'the connection ends');
-      assert.match(raw.text, /^HTTP\/1.1 400 /);
-      assert.equal(raw.text.match(/HTTP\/1.1/g).length, 1, 'what is hidden is not answered');
-    });
+test('a session that comes back takes no more places than there are', async (t) => {
+  const { gateway } = await startBoth(t, {
+    env: { LIMIT_SUBSCRIPTIONS_PER_USER: '3', LIMIT_CONNECTIONS_PER_USER: '2', RECOVERY_WINDOW: '30s', WORKERS: '2' },
+  });
+  const reconnecting = { reconnection: true, reconnectionDelay: 1_500, reconnectionDelayMax: 1_500, randomizationFactor: 0 };
+  const away = await connect(t, gateway, reconnecting);
+  for (const topic of ['a', 'b']) await subscribe(away, topic);
+  const lost = [];
+  away.on('mqtt:subscribe:error', (error) => lost.push(error));
+  const back = once(away, 'connect');
+  away.io.engine.close();
+  const here = await connect(t, gateway);
+  for (const topic of ['c', 'd']) await subscribe(here, topic);
+  await within(back, 'the client is back');
+  assert.equal(away.recovered, true);
+  await eventually(() => lost.length === 1, 'the one too many is told');
+  assert.deepEqual(lost[0], { error: 'Too many subscriptions of this user', statusCode: 429, topic: 'b' });
+  const { subscriptions } = await ask(away, 'mqtt:subscriptions');
+  assert.deepEqual(subscriptions.map(({ topic }) => topic), ['a']);
+  await rest(gateway, 'POST', '/mqtt/publish', { topic: 'b', payload: 1 });
+  await succeed(away, 'mqtt:publish', { topic: 'a', payload: 2 });
+  await eventually(() => away.messages.length > 0, 'what it still holds comes');
+  assert.deepEqual(away.messages.map(({ topic }) => topic), ['a']);
+
+  // Nor a place on the namespace that others have taken.
+  const refused = once(away, 'connect_error');
+  away.io.engine.close();
+  await connect(t, gateway);
+  assert.deepEqual((await within(refused, 'the client is refused')).data, { statusCode: 429 });
+  const { subscriptionsPerUser, connectionsPerUser } = await limits(gateway);
+  assert.deepEqual({ subscriptionsPerUser, connectionsPerUser }, { subscriptionsPerUser: 1, connectionsPerUser: 1 });
 });
 
-test('the last chunk in pieces', async (t) => {
-  const { gateway } = await startBoth(t);
-  const raw = await rawHttp(t, gateway);
-  raw.send('POST /mqtt/nowhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
-  for (const piece of ['0', '\r', '\n', '\r', '\n']) {
-    raw.send(piece);
-    await sleep(50);
-  }
-  assert.equal((await raw.answers(1))[0].status, 404);
-  assert.equal(gateway.child.signalCode, null);
-});
-
-test('requests that do not come', { timeout: 90_000 }, async (t) => {
-  const { gateway } = await startBoth(t);
-  const silent = await rawHttp(t, gateway);
-  const unjoined = await rawClient(t, gateway, { auth: null }); // it answers pings, and that is all
-  const slowHead = await rawHttp(t, gateway);
-  slowHead.send('GET /mqtt/health HTTP/1.1\r\n');
-  const drip = setInterval(() => slowHead.send('X: y\r\n'), 500);
-  const slowBody = await rawHttp(t, gateway);
-  slowBody.send('POST /mqtt/publish HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
-  const dripBody = setInterval(() => slowBody.send(' '), 1_000);
-  t.after(() => [drip, dripBody].forEach(clearInterval));
-
-  const deaf = await rawHttp(t, gateway);
-  deaf.socket.pause();
-  deaf.send('GET /mqtt/health HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(30_000));
-
-  await within(silent.closed, 'who never speaks is closed', 20_000);
-  await within(slowHead.closed, 'a head that drips is closed', 25_000);
-  assert.match(slowHead.text, /^HTTP\/1.1 408 /);
-  await within(slowBody.closed, 'a body that drips is closed', 45_000);
-  assert.match(slowBody.text, /^HTTP\/1.1 408 /);
-  await within(unjoined.closed, 'who joins no namespace is closed', 30_000);
-  const { requestTime, slowBody: bodies, noConnect, slowReader } = await limits(gateway);
-  assert.deepEqual({ requestTime, bodies, noConnect, slowReader }, { requestTime: 2, bodies: 1, noConnect: 1, slowReader: 1 });
-});
-
-test('who asks and does not read costs no more than one answer', { timeout: 90_000 }, async (t) => {
-  const { gateway } = await startBoth(t);
-  const resident = () => Number(readFileSync(`/proc/${gateway.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]);
-  const before = resident();
-  const deaf = await rawHttp(t, gateway);
-  deaf.socket.pause();
-  const requests = 'GET /mqtt/health HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(2_000);
-  for (let i = 0; i < 200; ++i) {
-    deaf.socket.write(requests);
-    await sleep(1);
-  }
-  await sleep(1_000);
-  assert.ok(resident() - before < 20_000, `${resident() - before} kB more`);
-  // It is served on when it reads.
-  deaf.socket.resume();
-  await eventually(() => deaf.text.length > 1_000_000, 'the answers come');
+test('who is turned away is in the audit log', async (t) => {
+  const { gateway } = await startBoth(t, {
+    env: { LIMIT_REQUEST_RATE_PER_ADDRESS: '5/s', TRUST_PROXY: '127.0.0.0/8', LIMIT_CONNECTIONS_PER_ADDRESS: '1' },
+  });
+  const of = (status) => gateway.log.find((line) => line.event === 'turned away' && Number(line.status) === status);
+  const headers = { 'x-forwarded-for': '203.0.113.9' };
+  await handshake(t, gateway, { ...headers, origin: 'https://evil.example' });
+  await eventually(() => of(403), 'the Origin is logged');
+  assert.match(of(403).reason, /^Origin https:\/\/evil.example is not allowed/);
+  assert.equal(of(403).remote, '203.0.113.9');
+  assert.equal(of(403).level, 'info');
+  await polling(gateway, headers);
+  await polling(gateway, headers);
+  await eventually(() => of(429), 'a session too many is logged');
+  assert.equal(of(429).reason, 'Too many connections: an address may have 1');
+  assert.equal(of(429).remote, '203.0.113.9');
+  for (let i = 0; i < 30; ++i) await polling(gateway, headers);
+  await eventually(
+    () => gateway.log.some((line) => line.event === 'turned away' && line.reason.startsWith('Too many requests')),
+    'requests that come too fast are logged',
+  );
 });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -9,7 +10,8 @@
 
 namespace famemely::engineio {
 
-/// Who says whether one session more may be opened. A port: the servers of all workers share one.
+/// Who says whether one session more may be opened, and one attempt more be made to get in by it. A port: the servers
+/// of all workers share one.
 class Admission {
  public:
   /// Held as long as the session lives.
@@ -21,6 +23,8 @@ class Admission {
 
   virtual ~Admission() = default;
   [[nodiscard]] virtual Result<Place, Refusal> admit(std::string_view remote_address, Instant now) = 0;
+  /// A request of that address; the refusal if it is one too many.
+  [[nodiscard]] virtual std::optional<Refusal> refuse_request(std::string_view remote_address, Instant now) = 0;
 };
 
 }  // namespace famemely::engineio

@@ -18,6 +18,7 @@ class Doorkeeper final : public Admission {
     --places_;
     return Place(nullptr, [this](void*) { ++places_; });
   }
+  [[nodiscard]] std::optional<Refusal> refuse_request(std::string_view, Instant) override { return std::nullopt; }
   [[nodiscard]] int places() const { return places_; }
 
   std::string asked_for;

@@ -80,7 +80,7 @@ std::uint32_t Server::open(const HttpRequest& request, Admission::Place place, N
   heartbeats_.set(slot, now.instant + options_.ping_interval);
   events_.push_back(SessionOpened{id_of(slot),
                                   {std::string(request.fields.value_or("Authorization", "")),
-                                   std::string(request.fields.value_or("Origin", "")), request.remote_address}});
+                                   std::string(request.origin()), request.remote_address}});
   return slot;
 }
 
@@ -149,6 +149,7 @@ void Server::on_heartbeat_due(std::uint32_t slot, Instant deadline, Now now) {
   if (session.phase == SessionPhase::closing) {
     end_polling(slot, now);
   } else if (session.ping_outstanding) {
+    count(options_.limit_counters, Limit::ping_timeout);
     close_session(slot, {.reason = CloseReason::ping_timeout, .close_frame = empty_close_}, now);
   } else {
     session.ping_outstanding = true;
@@ -163,7 +164,10 @@ void Server::on_heartbeat_due(std::uint32_t slot, Instant deadline, Now now) {
 
 void Server::on_timer(Now now, IoEffects& io) {
   while (const auto due = heartbeats_.take_due(now.instant)) on_heartbeat_due(due->id, due->deadline, now);
-  while (const auto due = upgrades_.take_due(now.instant)) drop_probe(due->id, empty_close_, false, now);
+  while (const auto due = upgrades_.take_due(now.instant)) {
+    count(options_.limit_counters, Limit::upgrade_timeout);
+    drop_probe(due->id, empty_close_, false, now);
+  }
   while (!leaving_deadlines_.empty() && leaving_deadlines_.front().first <= now.instant) {
     const ConnectionId connection = leaving_deadlines_.front().second;
     leaving_deadlines_.pop_front();

@@ -48,7 +48,7 @@ struct Options {
   std::uint8_t owner = 0;
   /// Asked before a session is opened; none: as many may be as come.
   Admission* admission = nullptr;
-  /// Where messages are counted that are too large.
+  /// Where is counted what is too large or too late.
   LimitCounters* limit_counters = nullptr;
 };
 
@@ -71,7 +71,7 @@ enum class Queue : std::uint8_t { flush, drop };
 /// What is kept of the request that opened a session.
 struct HandshakeInfo {
   std::string authorization;  // the header's value, or empty
-  std::string origin;         // the header's value, or empty
+  std::string origin;         // HttpRequest::origin
   std::string remote_address;
 };
 

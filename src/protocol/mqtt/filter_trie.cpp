@@ -2,7 +2,6 @@
 
 #include <array>
 
-#include "protocol/mqtt/topic_name.hpp"
 #include "protocol/mqtt/topic_text.hpp"
 
 namespace famemely::mqtt {

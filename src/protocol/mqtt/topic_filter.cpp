@@ -20,7 +20,7 @@ const char* fault_of_wildcards(std::string_view text) {
 }  // namespace
 
 Result<TopicFilter, std::string> TopicFilter::parse(std::string_view text) {
-  if (const char* fault = fault_of_topic_text(text)) return failure(std::string(fault));
+  if (auto fault = fault_of_topic_text(text)) return failure(*std::move(fault));
   if (text == "$share" || text.starts_with("$share/"))
     return failure(std::string("topic must not be a shared subscription ($share)"));
   if (const char* fault = fault_of_wildcards(text)) return failure(std::string(fault));

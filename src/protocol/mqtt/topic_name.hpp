@@ -10,9 +10,6 @@
 
 namespace famemely::mqtt {
 
-inline constexpr std::size_t kTopicBytesMax = 65'535;
-inline constexpr std::size_t kTopicLevelsMax = 128;
-
 /// What a message is published to. Stricter than MQTT on purpose: control characters and non-characters are refused
 /// too, because brokers drop the whole connection on those (MQTT 5 section 1.5.4 allows them to).
 class TopicName {

@@ -1,15 +1,25 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace famemely::mqtt {
 
-/// What topic names and topic filters have in common: nullptr if the text may be either, else the refusal.
-[[nodiscard]] const char* fault_of_topic_text(std::string_view text);
+inline constexpr std::size_t kTopicBytesMax = 65'535;  // MQTT 5 section 4.7.3
+inline constexpr std::size_t kTopicLevelsMax = 128;    // ours
 
-/// True if such a fault, or a text that repeats it, is for the length or the levels.
-[[nodiscard]] bool is_topic_limit(std::string_view fault);
+/// How large a topic or filter may be; never more than the constants say.
+struct TopicLimits {
+  std::size_t bytes = kTopicBytesMax;
+  std::size_t levels = kTopicLevelsMax;
+};
+
+/// What topic names and topic filters have in common: nothing if the text may be either, else the refusal.
+[[nodiscard]] std::optional<std::string> fault_of_topic_text(std::string_view text);
+/// The part of it that is about size.
+[[nodiscard]] std::optional<std::string> fault_of_topic_size(std::string_view text, const TopicLimits& limits);
 
 /// Walks through the levels of a topic or filter; `a//b` has three, the second of them empty.
 class LevelCursor {

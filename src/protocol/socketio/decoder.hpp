@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/limit_counters.hpp"
 #include "protocol/socketio/packet.hpp"
 
 namespace famemely::socketio {
@@ -22,7 +23,7 @@ struct DecodedPacket {
 struct Incomplete {};
 struct DecodeFault {
   const char* what;
-  bool too_large = false;
+  std::optional<Limit> limit{};  // that it breaks
 };
 using DecodeResult = std::variant<DecodedPacket, Incomplete, DecodeFault>;
 

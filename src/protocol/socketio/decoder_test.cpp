@@ -38,7 +38,7 @@ TEST(SocketIoDecoder, RefusesMoreBytesThanAMessageMayHave) {
   EXPECT_TRUE(std::holds_alternative<Incomplete>(decoder.on_text(kTwoDue)));
   EXPECT_TRUE(std::holds_alternative<Incomplete>(decoder.on_binary(std::string(500, 'x'), kMax)));
   const DecodeResult result = decoder.on_binary(std::string(500, 'x'), kMax);
-  EXPECT_TRUE(std::get<DecodeFault>(result).too_large);
+  EXPECT_EQ(std::get<DecodeFault>(result).limit, Limit::message_size);
 }
 
 TEST(SocketIoDecoder, IsOnePointerBetweenPackets) { EXPECT_EQ(sizeof(Decoder), sizeof(void*)); }

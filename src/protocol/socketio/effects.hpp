@@ -93,7 +93,9 @@ struct AckReceived {
 struct SocketDisconnected {
   SocketId socket;
   DisconnectReason reason;
-  engineio::Sid sid;  // what the client knew itself by, if it was accepted: the server has forgotten it by now
+  // What the server has forgotten by now: what the client knew itself by, if it was accepted, and where it was.
+  engineio::Sid sid;
+  std::string remote_address;
 };
 
 /// The queue is empty after `Server::tell_when_drained`.

@@ -21,6 +21,7 @@
 #include "protocol/engineio/test_bench.hpp"
 #include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
+#include "protocol/socketio/server.hpp"
 
 namespace famemely::socketio {
 
@@ -140,8 +141,9 @@ struct ModelClient {
   bool extended = false;
   std::size_t pings_due = 0;  // on their way to it
   bool pong_due = false;
-  Instant join_by{};
-  bool has_joined = false;
+  Instant join_by{};  // unless it is in a namespace
+  std::set<std::string> joined;
+  std::size_t refusals = 0;  // in a row
 
   /// Packets on their way to it: messages, all namespaces together.
   struct Owed {
@@ -182,9 +184,10 @@ struct ModelClient {
     }
   }
 
-  void leave(const std::string& nsp) {
+  void leave(const std::string& nsp, Instant now, Duration connect_timeout) {
     present.erase(nsp);
     acks_due.erase(nsp);
+    if (joined.erase(nsp) > 0 && joined.empty()) join_by = now + connect_timeout;
   }
 
   void end(DisconnectReason reason) {
@@ -239,18 +242,17 @@ struct ModelClient {
   }
 
   /// What the protocol makes of one more packet from it. False once its session has ended.
-  bool foresee(const Sent& sent, Now now, Duration ping_interval, Duration ping_timeout, std::size_t message_bytes_max,
-               std::size_t queue_bytes_max) {
+  bool foresee(const Sent& sent, Now now, const Options& limits) {
     using Kind = Sent::Kind;
     if (must_end || !alive) return false;
     const bool packet = sent.kind < Kind::garbage || sent.kind == Kind::malformed;
     if (packet && ping_outstanding) {
       if (sent.kind == Kind::pong) {
         ping_outstanding = false;
-        ping_at = now.instant + ping_interval;
+        ping_at = now.instant + limits.ping_interval;
       } else if (!extended) {
         extended = true;
-        pong_by = now.instant + ping_timeout;
+        pong_by = now.instant + limits.ping_timeout;
       }
     }
     const bool text_message = sent.kind < Kind::pong && sent.kind != Kind::attachment;
@@ -295,7 +297,7 @@ struct ModelClient {
           break;
         }
         attachment_bytes += sent.text.size();
-        if (attachment_bytes > message_bytes_max) {
+        if (attachment_bytes > limits.message_bytes_max) {
           end(DisconnectReason::forced_close);
           break;
         }
@@ -309,11 +311,11 @@ struct ModelClient {
         break;
       case Kind::connect:
       case Kind::unknown_namespace:
-        if (is_in) {
+        if (is_in || refusals >= limits.refusals_max) {
           end(DisconnectReason::forced_close);
           break;
         }
-        if (owed_bytes + 400 > queue_bytes_max) {
+        if (owed_bytes + 400 > limits.client_queue_bytes_max) {
           // Whether there is still room is a matter of bytes that the model does not count.
           may_end.insert(DisconnectReason::slow_consumer);
           wild = true;
@@ -336,7 +338,7 @@ struct ModelClient {
         if (sent.kind == Kind::acknowledgement && acks_due[sent.nsp].erase(sent.number) > 0)
           news.push_back("ack " + sent.nsp + " " + std::to_string(sent.number));
         if (sent.kind == Kind::disconnect) {
-          leave(sent.nsp);
+          leave(sent.nsp, now.instant, limits.connect_timeout);
           news.push_back("gone " + sent.nsp);
         }
         break;

@@ -31,6 +31,7 @@ class ModelWorld {
     options.message_bytes_max = 1000;
     options.client_queue_bytes_max = 3000;
     options.namespaces = {"/", "/a"};
+    options.refusals_max = 3;
     return options;
   }
 
@@ -138,11 +139,7 @@ class ModelWorld {
     if (diary.size() > 20) diary.pop_front();
   }
 
-  bool foresee(ModelClient& client, const Sent& sent) {
-    const Options limits = options();
-    return client.foresee(sent, now, limits.ping_interval, limits.ping_timeout, limits.message_bytes_max,
-                          limits.client_queue_bytes_max);
-  }
+  bool foresee(ModelClient& client, const Sent& sent) { return client.foresee(sent, now, options()); }
 
   // --- the application ---
 
@@ -173,7 +170,8 @@ class ModelWorld {
     socket->sid = server.sid(id);
     require(socket->sid.size() == 20, "an accepted socket has no id");
     ModelClient& client = clients.at(socket->client);
-    client.has_joined = true;
+    client.joined.insert(socket->nsp);
+    client.refusals = 0;
     client.promise(make_connect_frame(socket->nsp, socket->sid));
   }
   void refuse(SocketId id) {
@@ -182,7 +180,8 @@ class ModelWorld {
     if (!socket || socket->joined) return;
     ModelClient& client = clients.at(socket->client);
     client.promise(make_connect_error_frame(socket->nsp, "no"));
-    client.leave(socket->nsp);
+    client.leave(socket->nsp, now.instant, options().connect_timeout);
+    ++client.refusals;
     refused_.emplace(key(id), std::move(*socket));
     sockets_.erase(key(id));
   }
@@ -193,7 +192,7 @@ class ModelWorld {
     note(socket->client, "is disconnected by the application");
     ModelClient& client = clients.at(socket->client);
     client.promise(make_disconnect_frame(socket->nsp));
-    client.leave(socket->nsp);
+    client.leave(socket->nsp, now.instant, options().connect_timeout);
     expected_reason_[key(id)] = DisconnectReason::server_namespace_disconnect;
   }
   void close(SocketId id, DisconnectReason reason) {
@@ -384,7 +383,7 @@ class ModelWorld {
       client.probe.reset();
       client.probe_answered = false;
     }
-    if (!client.has_joined && client.join_by <= now.instant) client.end(DisconnectReason::forced_close);
+    if (client.joined.empty() && client.join_by <= now.instant) client.end(DisconnectReason::forced_close);
   }
 
   // --- the application ---
@@ -468,7 +467,7 @@ class ModelWorld {
     if (commanded != expected_reason_.end()) {
       require(gone.reason == commanded->second, "a socket goes for another reason");
     } else if (gone.reason == DisconnectReason::client_namespace_disconnect) {
-      if (client.wild) client.leave(socket.nsp);
+      if (client.wild) client.leave(socket.nsp, now.instant, options().connect_timeout);
       expect_news(client, "gone " + socket.nsp);
     } else {
       require(client.may_end.contains(gone.reason) || client.wild,

@@ -74,14 +74,15 @@ const char* check_payload(const Packet& packet, JsonKind kind) {
 
 }  // namespace
 
-Result<Packet, const char*> decode_packet(std::string_view text) {
-  if (text.empty() || text.front() < '0' || text.front() > '6') return failure("an unknown type");
+Result<Packet, PacketFault> decode_packet(std::string_view text) {
+  if (text.empty() || text.front() < '0' || text.front() > '6') return failure(PacketFault{"an unknown type"});
   Packet packet{static_cast<PacketType>(text.front() - '0')};
   text.remove_prefix(1);
 
   if (packet.binary()) {
     const auto attachments = take_number(text, kAttachmentsMax);
-    if (!attachments || *attachments == 0 || !text.starts_with('-')) return failure("a bad number of attachments");
+    if (!attachments || *attachments == 0 || !text.starts_with('-'))
+      return failure(PacketFault{"a bad number of attachments"});
     packet.attachments = static_cast<std::size_t>(*attachments);
     text.remove_prefix(1);
   }
@@ -92,19 +93,19 @@ Result<Packet, const char*> decode_packet(std::string_view text) {
   }
   if (!text.empty() && is_digit(text.front())) {
     packet.ack_id = take_number(text, kAckIdMax);
-    if (!packet.ack_id) return failure("too large an acknowledgement id");
+    if (!packet.ack_id) return failure(PacketFault{"too large an acknowledgement id"});
   }
   packet.json = text;
   if (text.empty()) {
-    if (packet.binary()) return failure("a binary packet without payload");
+    if (packet.binary()) return failure(PacketFault{"a binary packet without payload"});
     return packet;
   }
   const auto json = JsonView::parse(text);
-  if (!json) return failure("the payload is not JSON");
-  if (const char* what = check_payload(packet, json->kind())) return failure(what);
+  if (!json) return failure(PacketFault{"the payload is not JSON", json.error().too_deep});
+  if (const char* what = check_payload(packet, json->kind())) return failure(PacketFault{what});
   if (packet.binary())
     for (const auto& placeholder : placeholders_in(text))
-      if (!placeholder || *placeholder >= packet.attachments) return failure("a placeholder out of range");
+      if (!placeholder || *placeholder >= packet.attachments) return failure(PacketFault{"a placeholder out of range"});
   return packet;
 }
 

@@ -33,7 +33,12 @@ struct Packet {
   [[nodiscard]] bool binary() const { return type == PacketType::binary_event || type == PacketType::binary_ack; }
 };
 
-/// Reads and checks a packet, but for its attachments. The fault says what is wrong with it.
-[[nodiscard]] Result<Packet, const char*> decode_packet(std::string_view text);
+struct PacketFault {
+  const char* what;
+  bool too_deep = false;  // its JSON
+};
+
+/// Reads and checks a packet, but for its attachments.
+[[nodiscard]] Result<Packet, PacketFault> decode_packet(std::string_view text);
 
 }  // namespace famemely::socketio

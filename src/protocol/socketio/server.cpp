@@ -10,12 +10,7 @@ namespace {
 constexpr std::size_t kAcksDueMax = 1000;
 /// Java's client keeps the ids of acknowledgements in an `int`: they and the shared ones stay below 2^31.
 constexpr std::uint32_t kOwnAckIdMax = kSharedAckIds - 1;
-/// Namespaces of the application's choice that may be in use at once, and sockets that one connection may have.
-constexpr std::size_t kDynamicNamespacesMax = 10'000;
-constexpr std::size_t kSocketsPerConnectionMax = 100;
-constexpr std::size_t kDynamicNamespaceBytesMax = 256;
 constexpr std::uint16_t kCloseSlowConsumer = 4008;
-constexpr std::size_t kOffsetBytesMax = 64;
 
 template <typename... Handlers>
 struct Overloaded : Handlers... {
@@ -66,50 +61,6 @@ EmitResult result_of(engineio::SendResult result) {
   return EmitResult::gone;
 }
 
-// Header values hold no line feed, so lines keep them apart; one block of memory a connection instead of three.
-SharedBytes pack(const HandshakeInfo& info) {
-  return SharedBytes(info.authorization + '\n' + info.origin + '\n' + info.remote_address);
-}
-
-HandshakeInfo unpack(std::string_view lines) {
-  const std::size_t first = lines.find('\n');
-  const std::size_t second = lines.find('\n', first + 1);
-  return {std::string(lines.substr(0, first)), std::string(lines.substr(first + 1, second - first - 1)),
-          std::string(lines.substr(second + 1))};
-}
-
-/// True if this and a CONNECT packet go out in one polling answer or one write.
-bool leaves_in_one_piece(std::span<const Frame> frames, Transport transport) {
-  constexpr std::size_t kBytesMax = 16'000;
-  constexpr std::size_t kPollingPacketsMax = 15;
-  constexpr std::size_t kWebSocketFramesMax = 48;
-  if (frames.size() > kWebSocketFramesMax) return false;
-  std::size_t bytes = 0;
-  std::size_t packets = 0;
-  for (const Frame& frame : frames) {
-    bytes += frame.size();
-    if (bytes > kBytesMax) return false;
-    for (std::string_view rest = frame.websocket_bytes(); !rest.empty(); ++packets)
-      rest.remove_prefix(websocket::first_own_frame(rest).frame_bytes);
-  }
-  return transport == Transport::websocket || packets <= kPollingPacketsMax;
-}
-
-/// The members `pid` and `offset` of a CONNECT packet's payload.
-std::optional<RecoveryRequest> recovery_request(std::string_view auth_json) {
-  if (auth_json.find("\"pid\"") == std::string_view::npos) return std::nullopt;  // nearly all
-  const auto auth = JsonView::parse(auth_json);
-  const auto pid = auth ? auth->find("pid") : std::nullopt;
-  const auto offset = auth ? auth->find("offset") : std::nullopt;
-  if (!pid || !offset) return std::nullopt;
-  const auto pid_text = pid->as_string();
-  auto offset_text = offset->as_string();
-  if (!pid_text || !offset_text || offset_text->size() > kOffsetBytesMax) return std::nullopt;
-  const auto parsed = engineio::Sid::parse(*pid_text);
-  if (!parsed) return std::nullopt;
-  return RecoveryRequest{*parsed, *std::move(offset_text)};
-}
-
 /// The elements of an array's text from this one on, as texts of their own.
 std::vector<std::string> arguments(const std::vector<JsonView>& elements, std::size_t from) {
   std::vector<std::string> args;
@@ -127,8 +78,10 @@ Server::Server(const Options& options, RandomSource& random)
       dynamic_namespaces_(options.dynamic_namespaces),
       namespace_uses_(options.namespaces.size()),
       connect_timeout_(options.connect_timeout),
+      refusals_max_(options.refusals_max),
       message_bytes_max_(options.message_bytes_max),
       owner_(options.owner),
+      admission_(options.admission),
       limit_counters_(options.limit_counters),
       engine_(engine_options(options), random),
       connect_timeouts_(engineio::TimerWheel::tick_for(options.connect_timeout)) {}
@@ -154,15 +107,15 @@ void Server::on_request(ConnectionId connection, const HttpRequest& request, Now
 /// A page's GETs to its own host carry no Origin, its POSTs and WebSockets do (Fetch standard, "append a request
 /// `Origin` header"): so a session is a browser's once any of its requests says so, not by the first alone.
 void Server::note_origin(const HttpRequest& request) {
-  const std::string_view origin = request.fields.value_or("Origin", "");
+  const std::string_view origin = request.origin();
   if (origin.empty()) return;
   const auto session = engine_.session_of(request);
   if (!session || session->slot >= clients_.size()) return;
-  SharedBytes& kept = clients_[session->slot].handshake;
-  HandshakeInfo info = unpack(kept.view());
+  PackedHandshake& kept = clients_[session->slot].handshake;
+  HandshakeInfo info = kept.info();
   if (!info.origin.empty()) return;
   info.origin = origin;
-  kept = pack(info);
+  kept = PackedHandshake(info);
 }
 
 void Server::on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, Effects& effects) {
@@ -222,7 +175,7 @@ void Server::drain(Now now, Effects& effects) {
 void Server::on_session_opened(const engineio::SessionOpened& opened, Now now) {
   const std::uint32_t slot = opened.session.slot;
   while (clients_.size() <= slot) clients_.emplace_back();
-  clients_[slot].handshake = pack(opened.handshake);
+  clients_[slot].handshake = PackedHandshake(opened.handshake);
   connect_timeouts_.set(slot, now.instant + connect_timeout_);
   ++traffic_.connections_opened;
 }
@@ -236,9 +189,9 @@ void Server::on_message(const engineio::MessageReceived& message, Now now, Effec
   if (auto* decoded = std::get_if<DecodedPacket>(&result)) {
     on_packet(message.session, decoded->packet, std::move(decoded->attachments), now, effects);
   } else if (const auto* fault = std::get_if<DecodeFault>(&result)) {
-    if (fault->too_large) count(limit_counters_, Limit::message_size);
+    if (fault->limit) count(limit_counters_, *fault->limit);
     close_session(message.session, DisconnectReason::forced_close, now, effects,
-                  fault->too_large ? websocket::kCloseTooBig : websocket::kCloseNoStatus);
+                  fault->limit == Limit::message_size ? websocket::kCloseTooBig : websocket::kCloseNoStatus);
   }
 }
 
@@ -255,9 +208,7 @@ void Server::on_packet(engineio::SessionId session, const Packet& packet, std::v
   }
   if (packet.type == PacketType::disconnect) {
     // No reply, and the connection stays.
-    effects.for_application.emplace_back(
-        SocketDisconnected{id_of(slot), DisconnectReason::client_namespace_disconnect, sockets_[slot].sid});
-    free_socket(slot);
+    leave(slot, DisconnectReason::client_namespace_disconnect, now.instant, effects);
     return;
   }
   if (packet.json.empty()) return;
@@ -282,44 +233,10 @@ void Server::on_packet(engineio::SessionId session, const Packet& packet, std::v
       AckReceived{id_of(slot), ack_id, arguments(elements, 0), std::move(attachments)});
 }
 
-void Server::on_connect(engineio::SessionId session, const Packet& packet, std::uint32_t existing, Now now,
-                        Effects& effects) {
-  if (existing != kNone) {
-    close_session(session, DisconnectReason::forced_close, now, effects);
-    return;
-  }
-  if (!engine_.has_room(session, 0)) {
-    // The answer will be queued whether there is room or not: whoever reads none must not make us queue them for ever.
-    close_session(session, DisconnectReason::slow_consumer, now, effects, kCloseSlowConsumer);
-    return;
-  }
-  std::size_t sockets = 0;
-  for (std::uint32_t other = clients_[session.slot].first_socket; other != kNone; other = sockets_[other].next)
-    ++sockets;
-  const auto nsp = sockets < kSocketsPerConnectionMax ? intern(packet.nsp) : std::nullopt;
-  if (!nsp) {
-    const Frame refusal = make_connect_error_frame(packet.nsp, "Invalid namespace");
-    if (engine_.send(session, refusal) == engineio::SendResult::full)
-      close_session(session, DisconnectReason::slow_consumer, now, effects, kCloseSlowConsumer);
-    return;
-  }
-  const std::uint32_t slot = add_socket(session, *nsp);
-  effects.for_application.emplace_back(ConnectRequested{id_of(slot), namespaces_[*nsp], std::string(packet.json),
-                                                        unpack(clients_[session.slot].handshake.view()),
-                                                        engine_.transport(session), recovery_request(packet.json)});
-}
-
 void Server::on_drained(engineio::SessionId session, Effects& effects) {
   for (std::uint32_t slot = clients_[session.slot].first_socket; slot != kNone; slot = sockets_[slot].next)
     if (std::exchange(sockets_[slot].tell_when_drained, false))
       effects.for_application.emplace_back(QueueDrained{id_of(slot)});
-}
-
-void Server::on_connect_timeout(std::uint32_t slot, Now now, Effects& effects) {
-  for (std::uint32_t socket = clients_[slot].first_socket; socket != kNone; socket = sockets_[socket].next)
-    if (sockets_[socket].state == SocketState::joined) return;
-  count(limit_counters_, Limit::no_connect);
-  close_session(engine_.session_at(slot), DisconnectReason::forced_close, now, effects);
 }
 
 void Server::close_session(engineio::SessionId session, DisconnectReason reason, Now now, Effects& effects,
@@ -328,13 +245,14 @@ void Server::close_session(engineio::SessionId session, DisconnectReason reason,
   const bool slow = reason == DisconnectReason::slow_consumer;
   if (slow) count(limit_counters_, Limit::slow_consumer);
   engine_.close(session, engineio::CloseReason::forced_close, now,
-                slow ? engineio::Queue::drop : engineio::Queue::flush, close_code, slow ? to_string(reason) : "");
+                slow ? engineio::Queue::drop : engineio::Queue::flush, slow ? kCloseSlowConsumer : close_code,
+                slow ? to_string(reason) : "");
 }
 
 void Server::drop_sockets(std::uint32_t session_slot, DisconnectReason reason, Effects& effects) {
   while (clients_[session_slot].first_socket != kNone) {
     const std::uint32_t slot = clients_[session_slot].first_socket;
-    effects.for_application.emplace_back(SocketDisconnected{id_of(slot), reason, sockets_[slot].sid});
+    effects.for_application.emplace_back(gone(slot, reason));
     free_socket(slot);
   }
 }
@@ -343,61 +261,6 @@ std::uint32_t Server::find_socket(std::uint32_t session_slot, std::string_view n
   std::uint32_t slot = clients_[session_slot].first_socket;
   while (slot != kNone && namespaces_[sockets_[slot].nsp] != nsp) slot = sockets_[slot].next;
   return slot;
-}
-
-std::optional<std::uint16_t> Server::intern(std::string_view nsp) {
-  const auto known =
-      std::find(namespaces_.begin(), namespaces_.begin() + static_cast<std::ptrdiff_t>(static_namespaces_), nsp);
-  const auto place = static_cast<std::size_t>(known - namespaces_.begin());
-  if (place < static_namespaces_) return static_cast<std::uint16_t>(place);
-  if (!dynamic_namespaces_ || nsp.size() > kDynamicNamespaceBytesMax) return std::nullopt;
-  std::string name(nsp);
-  if (const auto found = dynamic_numbers_.find(name); found != dynamic_numbers_.end()) return found->second;
-  if (dynamic_numbers_.size() >= kDynamicNamespacesMax) return std::nullopt;
-  if (free_namespaces_.empty()) {
-    free_namespaces_.push_back(static_cast<std::uint16_t>(namespaces_.size()));
-    namespaces_.emplace_back();
-    namespace_uses_.push_back(0);
-  }
-  const std::uint16_t number = free_namespaces_.back();
-  free_namespaces_.pop_back();
-  namespaces_[number] = name;
-  dynamic_numbers_.emplace(std::move(name), number);
-  return number;
-}
-
-std::uint32_t Server::add_socket(engineio::SessionId session, std::uint16_t nsp) {
-  std::uint32_t slot;
-  if (free_sockets_.empty()) {
-    slot = static_cast<std::uint32_t>(sockets_.size());
-    sockets_.emplace_back();
-  } else {
-    slot = free_sockets_.back();
-    free_sockets_.pop_back();
-  }
-  Socket& socket = sockets_[slot];
-  socket.session = session;
-  socket.nsp = nsp;
-  ++namespace_uses_[nsp];
-  socket.state = SocketState::pending;
-  socket.next = std::exchange(clients_[session.slot].first_socket, slot);
-  return slot;
-}
-
-void Server::free_socket(std::uint32_t slot) {
-  std::uint32_t* link = &clients_[sockets_[slot].session.slot].first_socket;
-  while (*link != slot) link = &sockets_[*link].next;
-  *link = sockets_[slot].next;
-  const std::uint16_t nsp = sockets_[slot].nsp;
-  if (--namespace_uses_[nsp] == 0 && nsp >= static_namespaces_) {
-    dynamic_numbers_.erase(namespaces_[nsp]);
-    namespaces_[nsp].clear();
-    free_namespaces_.push_back(nsp);
-  }
-  const std::uint32_t generation = sockets_[slot].generation;
-  sockets_[slot] = Socket();
-  sockets_[slot].generation = generation + 1;
-  free_sockets_.push_back(slot);
 }
 
 const Server::Socket* Server::find(SocketId id) const {
@@ -415,31 +278,6 @@ EmitResult Server::send(const Socket& socket, const Frame& frame) {
     traffic_.bytes_out += frame.size();
   }
   return result;
-}
-
-void Server::accept(SocketId id, Now now, Effects&, const Acceptance& acceptance) {
-  Socket* socket = find(id);
-  if (!socket || socket->state != SocketState::pending) return;
-  socket->state = SocketState::joined;
-  socket->sid = acceptance.sid ? *acceptance.sid : engineio::Sid::make(random_, owner_);
-  socket->joined_at = now.wall;
-  connect_timeouts_.cancel(socket->session.slot);
-  const auto send_missed = [&] {
-    for (const Frame& frame : acceptance.missed) engine_.send_uncounted(socket->session, frame);
-  };
-  const bool arrives_whole = engine_.queued_bytes(socket->session) == 0 &&
-                             leaves_in_one_piece(acceptance.missed, engine_.transport(socket->session));
-  if (arrives_whole) send_missed();
-  engine_.send_anyway(socket->session, make_connect_frame(namespaces_[socket->nsp], socket->sid.text(),
-                                                          acceptance.pid ? acceptance.pid->text() : std::string()));
-  if (!arrives_whole) send_missed();
-}
-
-void Server::refuse(SocketId id, std::string_view message, std::string_view data_json) {
-  const Socket* socket = find(id);
-  if (!socket || socket->state != SocketState::pending) return;
-  engine_.send_anyway(socket->session, make_connect_error_frame(namespaces_[socket->nsp], message, data_json));
-  free_socket(id.slot);
 }
 
 EmitResult Server::emit(SocketId id, const Frame& frame) {
@@ -488,20 +326,10 @@ void Server::tell_when_drained(SocketId id) {
   engine_.tell_when_drained(socket->session);
 }
 
-void Server::disconnect(SocketId id, Now, Effects& effects) {
-  const Socket* socket = find(id);
-  if (!socket) return;
-  engine_.send_anyway(socket->session, make_disconnect_frame(namespaces_[socket->nsp]));
-  effects.for_application.emplace_back(
-      SocketDisconnected{id, DisconnectReason::server_namespace_disconnect, socket->sid});
-  free_socket(id.slot);
-}
-
 void Server::close_transport(SocketId id, DisconnectReason reason, Now now, Effects& effects) {
   const Socket* socket = find(id);
   if (!socket) return;
-  close_session(socket->session, reason, now, effects,
-                reason == DisconnectReason::slow_consumer ? kCloseSlowConsumer : websocket::kCloseNoStatus);
+  close_session(socket->session, reason, now, effects);
   drain(now, effects);
 }
 
@@ -528,7 +356,7 @@ std::string Server::sid(SocketId id) const {
 
 HandshakeInfo Server::handshake(SocketId id) const {
   const Socket* socket = find(id);
-  return socket ? unpack(clients_[socket->session.slot].handshake.view()) : HandshakeInfo{};
+  return socket ? clients_[socket->session.slot].handshake.info() : HandshakeInfo{};
 }
 
 WallTime Server::joined_at(SocketId id) const {

@@ -23,6 +23,7 @@
 #include "protocol/socketio/decoder.hpp"
 #include "protocol/socketio/effects.hpp"
 #include "protocol/socketio/encoder.hpp"
+#include "protocol/socketio/packed_handshake.hpp"
 #include "protocol/socketio/service.hpp"
 #include "protocol/socketio/traffic.hpp"
 
@@ -33,8 +34,10 @@ struct Options {
   std::chrono::milliseconds ping_interval{25'000};
   std::chrono::milliseconds ping_timeout{20'000};
   std::chrono::milliseconds upgrade_timeout{10'000};
-  /// A connection that has joined no namespace by then is closed.
+  /// A connection that has joined no namespace by then, or has left the last one so long ago, is closed.
   std::chrono::milliseconds connect_timeout{45'000};
+  /// Attempts of a connection that may be refused in a row: CONNECT packets, and what `note_attempt` adds to them.
+  std::uint32_t refusals_max = 10;
   /// The largest HTTP body and WebSocket message from a client: announced as `maxPayload`.
   std::uint32_t message_bytes_max = 1'000'000;
   /// What may be queued for one client.
@@ -51,7 +54,7 @@ struct Options {
   bool dynamic_namespaces = false;
   /// The index of the worker that this machine serves; sids carry it.
   std::uint8_t owner = 0;
-  /// Asked before a connection is opened; none: as many may be as come.
+  /// Asked before a connection is opened, and at each attempt after a refused one; none: as many may be as come.
   engineio::Admission* admission = nullptr;
   /// Where clients are counted that are closed for what they do, or do not.
   LimitCounters* limit_counters = nullptr;
@@ -131,8 +134,14 @@ class Server final : public Transports {
   // --- the application side ---
 
   void accept(SocketId socket, Now now, Effects& effects, const Acceptance& acceptance = {});
-  /// CONNECT_ERROR. The connection stays for another attempt, until the connect timeout.
+  /// CONNECT_ERROR. The connection stays for other attempts, as many as there may be, until the connect timeout.
   void refuse(SocketId socket, std::string_view message, std::string_view data_json = {});
+
+  /// For attempts by an event to be somebody (a CONNECT is looked after here): the refusal if the client's address has
+  /// made too many requests.
+  [[nodiscard]] std::optional<engineio::Admission::Refusal> refuse_attempt(SocketId socket, Instant now);
+  /// What has become of it. One refusal too many in a row closes the connection, once what is queued is written.
+  void note_attempt(SocketId socket, bool good, Now now, Effects& effects);
 
   /// Queues a frame, made for the socket's namespace. Neither allocates nor looks at the frame.
   EmitResult emit(SocketId socket, const Frame& frame);
@@ -196,8 +205,9 @@ class Server final : public Transports {
   /// What belongs to an Engine.IO session; at the session's slot.
   struct Client {
     std::uint32_t first_socket = kNone;
+    std::uint32_t refusals = 0;  // in a row
     Decoder decoder;
-    SharedBytes handshake;  // the values of HandshakeInfo, a line each
+    PackedHandshake handshake;
   };
 
   void drain(Now now, Effects& effects);
@@ -209,7 +219,11 @@ class Server final : public Transports {
   void on_connect(engineio::SessionId session, const Packet& packet, std::uint32_t existing, Now now, Effects& effects);
   void on_drained(engineio::SessionId session, Effects& effects);
   void on_connect_timeout(std::uint32_t slot, Now now, Effects& effects);
-  /// Closes the session after having said goodbye to its sockets.
+  /// The socket ends, its connection stays: if it is in no namespace any more, until the connect timeout.
+  void leave(std::uint32_t slot, DisconnectReason reason, Instant now, Effects& effects);
+  [[nodiscard]] bool is_anywhere(std::uint32_t session_slot) const;
+  [[nodiscard]] SocketDisconnected gone(std::uint32_t slot, DisconnectReason reason) const;
+  /// Closes the session after having said goodbye to its sockets; a slow consumer with the code of its own.
   void close_session(engineio::SessionId session, DisconnectReason reason, Now now, Effects& effects,
                      std::uint16_t close_code = websocket::kCloseNoStatus);
   void drop_sockets(std::uint32_t session_slot, DisconnectReason reason, Effects& effects);
@@ -231,8 +245,10 @@ class Server final : public Transports {
   std::vector<std::uint16_t> free_namespaces_;
   std::unordered_map<std::string, std::uint16_t> dynamic_numbers_;
   std::chrono::milliseconds connect_timeout_;
+  std::uint32_t refusals_max_;
   std::size_t message_bytes_max_;
   std::uint8_t owner_;
+  engineio::Admission* admission_;
   LimitCounters* limit_counters_;
   engineio::Server engine_;
   std::deque<Client> clients_;

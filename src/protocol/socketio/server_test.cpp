@@ -3,129 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "protocol/engineio/test_bench.hpp"
+#include "protocol/socketio/server_bench.hpp"
 
 namespace famemely::socketio {
 namespace {
 
 using engineio::make_request;
-using engineio::make_upgrade;
 using engineio::masked_binary;
 using engineio::masked_text;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-constexpr const char* kPath = "/socket.io/";
-
-/// A server with the namespace /mqtt that accepts who asks, unless told otherwise, and keeps a diary.
-class Bench {
- public:
-  explicit Bench(Options options = {}) : server(with_namespaces(std::move(options)), random_) {}
-
-  void open(ConnectionId connection) {
-    server.on_upgrade(connection, make_upgrade("EIO=4&transport=websocket", kPath), now, effects_);
-    turn();
-    network.received[connection].clear();
-  }
-  void join(ConnectionId connection) {
-    open(connection);
-    text(connection, "40/mqtt,");
-    network.received[connection].clear();
-    diary.clear();
-  }
-  void text(ConnectionId connection, std::string_view packet) { bytes(connection, masked_text(packet)); }
-  void bytes(ConnectionId connection, std::string data) {
-    server.on_websocket_bytes(connection, data, now, effects_);
-    turn();
-  }
-  void request(ConnectionId connection, const HttpRequest& request) {
-    server.on_request(connection, request, now, effects_);
-    turn();
-  }
-  void disconnect(ConnectionId connection) {
-    server.on_disconnected(connection, now, effects_);
-    turn();
-  }
-  void pass(Duration time) {
-    const Instant end = now.instant + time;
-    while (server.next_deadline() <= end) {
-      now.instant = std::max(now.instant, server.next_deadline());
-      server.on_timer(now, effects_);
-      turn();
-    }
-    now.instant = end;
-  }
-  void turn() {
-    do {
-      for (ApplicationEffect& effect : std::exchange(effects_.for_application, {}))
-        std::visit([&](auto& happened) { note(happened); }, effect);
-      server.end_of_turn(now, effects_);
-      network.apply(std::exchange(effects_.for_io, {}), *this);
-    } while (!effects_.for_application.empty() || !effects_.for_io.empty());
-  }
-
-  // What the network asks of a machine.
-  std::size_t gather(ConnectionId connection, std::span<engineio::Piece> pieces) {
-    return server.gather(connection, pieces);
-  }
-  bool wrote(ConnectionId connection, std::size_t bytes) { return server.wrote(connection, bytes, now, effects_); }
-
-  std::vector<std::string>& received(ConnectionId connection) { return network.received[connection]; }
-  [[nodiscard]] Effects& effects() { return effects_; }
-
- private:
-  static Options with_namespaces(Options options) {
-    options.namespaces = {"/mqtt", "/other"};
-    return options;
-  }
-  static std::string list(const std::vector<std::string>& items) {
-    std::string text;
-    for (const std::string& item : items) text += "|" + item;
-    return text;
-  }
-
-  void note(ConnectRequested& request) {
-    diary.push_back("connect " + request.nsp + request.auth_json);
-    last_request = request;
-    socket = request.socket;
-    if (decide) server.accept(request.socket, now, effects_);
-  }
-  void note(EventReceived& event) {
-    diary.push_back(event.name + list(event.args) + (event.ack_id ? " ack " + std::to_string(*event.ack_id) : ""));
-    last_event = event;
-  }
-  void note(AckReceived& ack) { diary.push_back("ack " + std::to_string(ack.ack_id) + list(ack.args)); }
-  void note(SocketDisconnected& gone) { diary.emplace_back(to_string(gone.reason)); }
-  void note(QueueDrained&) { diary.emplace_back("drained"); }
-
-  engineio::SeededRandom random_;
-
- public:
-  Server server;
-  engineio::Network network;
-  Now now{Instant(std::chrono::hours(1)), {}};
-  bool decide = true;
-  SocketId socket;
-  std::vector<std::string> diary;
-  ConnectRequested last_request;
-  EventReceived last_event;
-
- private:
-  Effects effects_;
-};
-
-TEST(SocketIoServer, AcceptsAConnectWithAnIdOfItsOwn) {
-  Bench bench;
-  bench.open(1);
-  bench.text(1, R"(40/mqtt,{"token":"x"})");
-  EXPECT_THAT(bench.diary, ElementsAre(R"(connect /mqtt{"token":"x"})"));
-  const std::string sid = bench.server.sid(bench.socket);
-  EXPECT_EQ(sid.size(), 20U);
-  EXPECT_THAT(bench.received(1), ElementsAre(R"(40/mqtt,{"sid":")" + sid + R"("})"));
-  EXPECT_THAT(bench.server.sockets(), ElementsAre(bench.socket));
-}
+using Bench = ServerBench;
 
 TEST(SocketIoServer, KnowsWhereASocketComesFromAndSinceWhen) {
   Bench bench;
@@ -161,150 +50,6 @@ TEST(SocketIoServer, CountsWhatPassesThrough) {
   EXPECT_EQ(after.bytes_out - before.bytes_out, frame.size());
   EXPECT_EQ(after.connections_opened, 2U);
   EXPECT_EQ(after.connections_closed, 1U);
-}
-
-TEST(SocketIoServer, PassesOnWhatTheHandshakeSaid) {
-  Bench bench;
-  HttpRequest request = make_upgrade("EIO=4&transport=websocket", kPath);
-  request.fields.add("Authorization", "Bearer t");
-  request.fields.add("Origin", "https://a.example");
-  bench.server.on_upgrade(1, request, bench.now, bench.effects());
-  bench.turn();
-  bench.text(1, "40/mqtt,");
-  EXPECT_EQ(bench.last_request.handshake.authorization, "Bearer t");
-  EXPECT_EQ(bench.last_request.handshake.origin, "https://a.example");
-  EXPECT_EQ(bench.last_request.handshake.remote_address, "192.0.2.1");
-  EXPECT_EQ(bench.last_request.transport, Transport::websocket);
-}
-
-engineio::Sid some_sid() {
-  engineio::SeededRandom random;
-  return engineio::Sid::make(random, 3);
-}
-
-TEST(SocketIoServer, PassesOnWhatAClientSaysOfItsLastSession) {
-  Bench bench;
-  bench.open(1);
-  const std::string pid = some_sid().text();
-  bench.text(1, R"(40/mqtt,{"token":"x","pid":")" + pid + R"(","offset":"12.3"})");
-  ASSERT_TRUE(bench.last_request.recovery);
-  EXPECT_EQ(bench.last_request.recovery->pid.text(), pid);
-  EXPECT_EQ(bench.last_request.recovery->offset, "12.3");
-}
-
-TEST(SocketIoServer, TakesAnUnusableAskingForRecoveryForANewConnection) {
-  const std::string pid = some_sid().text();
-  for (const std::string& auth :
-       {std::string(R"({"offset":"1"})"), R"({"pid":")" + pid + R"("})", R"({"pid":")" + pid + R"(","offset":1})",
-        std::string(R"({"pid":7,"offset":"1"})"), std::string(R"({"pid":"short","offset":"1"})"),
-        R"({"pid":")" + pid + R"(","offset":")" + std::string(65, '1') + R"("})"}) {
-    Bench bench;
-    bench.open(1);
-    bench.text(1, "40/mqtt," + auth);
-    EXPECT_FALSE(bench.last_request.recovery) << auth;
-    EXPECT_EQ(bench.server.sockets().size(), 1U);
-  }
-}
-
-TEST(SocketIoServer, GivesASessionBackAfterWhatWasMissed) {
-  Bench bench({.client_queue_bytes_max = 120});
-  bench.decide = false;
-  bench.open(1);
-  bench.text(1, "40/mqtt,");
-  const engineio::Sid sid = some_sid();
-  const Frame missed[] = {make_event_frame("/mqtt", "m", R"(1,"1")"), make_event_frame("/mqtt", "m", R"(2,"2")")};
-  bench.server.accept(bench.socket, bench.now, bench.effects(), {.sid = sid, .pid = sid, .missed = missed});
-  // What was missed does not take the room of what is new.
-  EXPECT_EQ(bench.server.emit(bench.socket, make_event_frame("/mqtt", "m", R"(3,"3")")), EmitResult::queued);
-  bench.turn();
-  EXPECT_THAT(bench.received(1), ElementsAre(R"(42/mqtt,["m",1,"1"])", R"(42/mqtt,["m",2,"2"])",
-                                             R"(40/mqtt,{"sid":")" + sid.text() + R"(","pid":")" + sid.text() + R"("})",
-                                             R"(42/mqtt,["m",3,"3"])"));
-  EXPECT_EQ(bench.server.sid(bench.socket), sid.text());
-}
-
-TEST(SocketIoServer, LetsAClientInFirstIfItHasMissedMoreThanOneWriteTakes) {
-  Bench bench;
-  bench.decide = false;
-  bench.open(1);
-  bench.text(1, "40/mqtt,");
-  const std::vector<Frame> missed(49, make_event_frame("/mqtt", "m", R"("1")"));
-  bench.server.accept(bench.socket, bench.now, bench.effects(), {.missed = missed});
-  bench.turn();
-  ASSERT_EQ(bench.received(1).size(), 50U);
-  EXPECT_TRUE(bench.received(1).front().starts_with("40/mqtt,"));
-  EXPECT_EQ(bench.received(1).back(), R"(42/mqtt,["m","1"])");
-}
-
-TEST(SocketIoServer, CountsAgainOnceWhatWasMissedIsWritten) {
-  Bench bench({.client_queue_bytes_max = 100});
-  bench.decide = false;
-  bench.open(1);
-  bench.text(1, "40/mqtt,");
-  const Frame large = make_event_frame("/mqtt", "m", '"' + std::string(200, 'x') + '"');
-  const Frame small = make_event_frame("/mqtt", "m", '"' + std::string(50, 'x') + '"');
-  bench.server.accept(bench.socket, bench.now, bench.effects(), {.missed = {&large, 1}});
-  EXPECT_EQ(bench.server.emit(bench.socket, large), EmitResult::full);
-  bench.turn();
-  EXPECT_EQ(bench.server.emit(bench.socket, small), EmitResult::queued);
-  EXPECT_EQ(bench.server.emit(bench.socket, small), EmitResult::full);
-}
-
-TEST(SocketIoServer, RefusesAnUnknownNamespaceAndKeepsTheConnection) {
-  Bench bench;
-  bench.open(1);
-  bench.text(1, "40");
-  bench.text(1, "40/x,{}");
-  EXPECT_THAT(bench.received(1),
-              ElementsAre(R"(44{"message":"Invalid namespace"})", R"(44/x,{"message":"Invalid namespace"})"));
-  bench.text(1, "40/mqtt");
-  EXPECT_THAT(bench.diary, ElementsAre("connect /mqtt"));
-}
-
-TEST(SocketIoServer, RefusesWithDataAndLetsTheClientTryAgain) {
-  Bench bench;
-  bench.decide = false;
-  bench.open(1);
-  bench.text(1, "40/mqtt,");
-  bench.server.refuse(bench.socket, "No token provided", R"({"statusCode":401})");
-  bench.turn();
-  EXPECT_THAT(bench.received(1), ElementsAre(R"(44/mqtt,{"message":"No token provided","data":{"statusCode":401}})"));
-  bench.decide = true;
-  bench.text(1, "40/mqtt,");
-  EXPECT_EQ(bench.server.sockets().size(), 1U);
-  EXPECT_THAT(bench.diary, ElementsAre("connect /mqtt", "connect /mqtt"));
-}
-
-TEST(SocketIoServer, ClosesAConnectionThatJoinsNothingInTime) {
-  Bench bench;
-  bench.open(1);
-  bench.text(1, "40/x,");
-  bench.pass(milliseconds(24'900));
-  bench.pass(milliseconds(200));
-  bench.text(1, "3");
-  bench.pass(milliseconds(19'850));
-  EXPECT_NE(bench.received(1).back(), "close:1005");
-  bench.pass(milliseconds(100));
-  EXPECT_EQ(bench.received(1).back(), "close:1005");
-}
-
-TEST(SocketIoServer, TellsOfAConnectThatTimesOutUndecided) {
-  Bench bench({.connect_timeout = milliseconds(1000)});
-  bench.decide = false;
-  bench.open(1);
-  bench.text(1, "40/mqtt,");
-  bench.pass(milliseconds(1020));
-  EXPECT_THAT(bench.diary, ElementsAre("connect /mqtt", "forced close"));
-  bench.server.accept(bench.socket, bench.now, bench.effects());
-  bench.turn();
-  EXPECT_THAT(bench.server.sockets(), IsEmpty());
-}
-
-TEST(SocketIoServer, KeepsAConnectionThatHasJoined) {
-  Bench bench({.connect_timeout = milliseconds(1000)});
-  bench.join(1);
-  bench.pass(seconds(2));
-  EXPECT_THAT(bench.diary, IsEmpty());
 }
 
 TEST(SocketIoServer, PassesEventsOnAsTheyWereSent) {
@@ -454,39 +199,6 @@ TEST(SocketIoServer, IgnoresWhatIsHarmless) {
   EXPECT_THAT(bench.received(1), IsEmpty());
 }
 
-TEST(SocketIoServer, SaysNothingToAClientThatLeavesANamespace) {
-  Bench bench;
-  bench.join(1);
-  bench.text(1, "41/mqtt,");
-  EXPECT_THAT(bench.diary, ElementsAre("client namespace disconnect"));
-  EXPECT_THAT(bench.received(1), IsEmpty());
-  EXPECT_EQ(bench.server.connection_count(), 1U);
-  bench.text(1, "40/mqtt,");
-  EXPECT_EQ(bench.server.sockets().size(), 1U);
-}
-
-TEST(SocketIoServer, ClosesAClientThatJoinsAgainAndAgainAndReadsNoAnswer) {
-  Bench bench({.client_queue_bytes_max = 1000});
-  bench.join(1);
-  bench.network.stuck.push_back(1);
-  for (int i = 0; i < 100; ++i) bench.text(1, i % 2 == 0 ? "41/mqtt," : "40/mqtt,");
-  EXPECT_EQ(bench.server.connection_count(), 0U);
-  EXPECT_EQ(bench.server.queued_bytes(bench.socket), 0U);
-}
-
-TEST(SocketIoServer, ClosesAClientThatIsRefusedAgainAndAgainAndReadsNoAnswer) {
-  Bench bench({.client_queue_bytes_max = 1000});
-  bench.join(1);
-  bench.network.stuck.push_back(1);
-  bench.decide = false;
-  for (int i = 0; i < 100; ++i) {
-    bench.text(1, "40/other,");
-    bench.server.refuse(bench.socket, "not here");
-  }
-  EXPECT_EQ(bench.server.connection_count(), 0U);
-  EXPECT_EQ(bench.diary.back(), "slow consumer");
-}
-
 TEST(SocketIoServer, KeepsNamespacesOfOneConnectionApart) {
   Bench bench;
   bench.join(1);
@@ -498,16 +210,6 @@ TEST(SocketIoServer, KeepsNamespacesOfOneConnectionApart) {
   EXPECT_EQ(bench.server.emit(bench.socket, make_event_frame("/other", "x", "")), EmitResult::queued);
   bench.disconnect(1);
   EXPECT_THAT(bench.diary, ElementsAre("connect /other", "client namespace disconnect", "transport close"));
-}
-
-TEST(SocketIoServer, DisconnectsFromANamespaceOnly) {
-  Bench bench;
-  bench.join(1);
-  bench.server.disconnect(bench.socket, bench.now, bench.effects());
-  bench.turn();
-  EXPECT_THAT(bench.received(1), ElementsAre("41/mqtt,"));
-  EXPECT_THAT(bench.diary, ElementsAre("server namespace disconnect"));
-  EXPECT_EQ(bench.server.connection_count(), 1U);
 }
 
 TEST(SocketIoServer, ClosesTheTransportWithoutADisconnectPacket) {
@@ -602,33 +304,6 @@ TEST(SocketIoServer, UsesNoGenerationOfASocketTwice) {
   EXPECT_EQ(bench.socket.slot, first.slot);
   EXPECT_EQ(bench.server.emit(first, make_event_frame("/mqtt", "x", "")), EmitResult::gone);
   EXPECT_EQ(bench.server.sid(first), "");
-}
-
-TEST(SocketIoServer, AsksTheApplicationAboutEveryNamespaceThatIsDynamic) {
-  Options options;
-  options.dynamic_namespaces = true;
-  Bench bench(options);
-  bench.open(1);
-  bench.text(1, "40/orders-7,{\"a\":1}");
-  EXPECT_THAT(bench.diary, ElementsAre("connect /orders-7{\"a\":1}"));
-  bench.diary.clear();
-  bench.text(1, "42/orders-7,[\"hi\"]");
-  EXPECT_THAT(bench.diary, testing::SizeIs(1));
-}
-
-TEST(SocketIoServer, BoundsTheSocketsOfAConnectionWhereNamespacesAreDynamic) {
-  Options options;
-  options.dynamic_namespaces = true;
-  Bench bench(options);
-  bench.open(1);
-  for (int i = 0; i < 100; ++i) bench.text(1, "40/n" + std::to_string(i) + ",");
-  bench.received(1).clear();
-  bench.text(1, "40/one-more,");
-  EXPECT_THAT(bench.received(1), ElementsAre("44/one-more,{\"message\":\"Invalid namespace\"}"));
-  bench.text(1, "41/n5,");
-  bench.received(1).clear();
-  bench.text(1, "40/one-more,");
-  EXPECT_THAT(bench.received(1), ElementsAre(testing::StartsWith("40/one-more,{\"sid\"")));
 }
 
 TEST(SocketIoServer, ForgetsAnAcknowledgementThatIsNotWaitedForAnyLonger) {

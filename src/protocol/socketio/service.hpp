@@ -52,6 +52,8 @@ class Service {
   /// The answer to a WebSocket handshake that is refused before the transports see it: browsers let any page open one,
   /// and leave it to the server to look at the page's origin.
   [[nodiscard]] virtual std::optional<HttpResponse> refuse_handshake(const RequestSite& site) const = 0;
+  /// A client of that address gets this refusal, by whomever, before anybody has looked at who it is.
+  virtual void on_turned_away(std::string_view remote_address, const HttpResponse& refusal, Now now) = 0;
 
   virtual void on_timer(Now now, Effects& effects) = 0;
   [[nodiscard]] virtual Instant next_deadline() const = 0;
