@@ -8,7 +8,9 @@ import {
 import { adminToken, brokerClient, connect, eventually, rest, sleep, startBoth, subscribe, untilMessages } from './harness.mjs';
 
 test('abuse', { timeout: 240_000 }, async (t) => {
-  const { broker, gateway } = await startBoth(t, { env: { WORKERS: '2', WEBSOCKET_COMPRESSION: 'true', RECOVERY_WINDOW: '1s' } });
+  const { broker, gateway } = await startBoth(t, {
+    env: { WORKERS: '2', WEBSOCKET_COMPRESSION: 'true', RECOVERY_WINDOW: '1s', SOCKETIO_CONNECT_TIMEOUT: '20s' },
+  });
   const other = await brokerClient(t, broker);
   const witness = await connect(t, gateway);
   await subscribe(witness, 'witness', 1);
@@ -33,7 +35,7 @@ test('abuse', { timeout: 240_000 }, async (t) => {
     assert.deepEqual(witness.messages.map(({ payload }) => payload), Array.from({ length: sent }, (_, i) => i + 1));
   });
   await t.test('who never speaks is closed', () => eventually(() => silent.open() === 0, 'all are closed', 30_000));
-  await t.test('who never joins is closed', () => eventually(() => mute.open() === 0, 'all are closed', 60_000));
+  await t.test('who never joins is closed', () => eventually(() => mute.open() === 0, 'all are closed', 40_000));
   await t.test('it is all given back', () => assertGivenBack(gateway, before));
   await t.test('it has been counted', async () => {
     const { limits } = (await rest(gateway, 'GET', '/mqtt/stats', undefined, { token: adminToken() })).body;

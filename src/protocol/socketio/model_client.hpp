@@ -311,7 +311,7 @@ struct ModelClient {
         break;
       case Kind::connect:
       case Kind::unknown_namespace:
-        if (is_in || refusals >= limits.refusals_max) {
+        if (is_in) {
           end(DisconnectReason::forced_close);
           break;
         }
@@ -319,6 +319,13 @@ struct ModelClient {
           // Whether there is still room is a matter of bytes that the model does not count.
           may_end.insert(DisconnectReason::slow_consumer);
           wild = true;
+        }
+        if (refusals >= limits.refusals_max) {
+          if (!wild)
+            promise(make_connect_error_frame(sent.nsp, "Too many refused attempts: a connection may have 3 in a row",
+                                             R"({"statusCode":429})"));
+          end(DisconnectReason::forced_close);
+          break;
         }
         if (sent.kind == Kind::unknown_namespace) {
           if (!wild) promise(make_connect_error_frame(sent.nsp, "Invalid namespace"));

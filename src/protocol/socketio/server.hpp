@@ -134,7 +134,8 @@ class Server final : public Transports {
   // --- the application side ---
 
   void accept(SocketId socket, Now now, Effects& effects, const Acceptance& acceptance = {});
-  /// CONNECT_ERROR. The connection stays for other attempts, as many as there may be, until the connect timeout.
+  /// CONNECT_ERROR. The connection stays for other attempts, as many as there may be in a row, until the connect
+  /// timeout.
   void refuse(SocketId socket, std::string_view message, std::string_view data_json = {});
 
   /// For attempts by an event to be somebody (a CONNECT is looked after here): the refusal if the client's address has

@@ -54,25 +54,26 @@ void Server::on_connect(engineio::SessionId session, const Packet& packet, std::
     close_session(session, DisconnectReason::forced_close, now, effects);
     return;
   }
-  Client& client = clients_[session.slot];
-  if (client.refusals >= refusals_max_) {
-    count(limit_counters_, Limit::refusals_per_connection);
-    close_session(session, DisconnectReason::forced_close, now, effects);
-    return;
-  }
   if (!engine_.has_room(session, 0)) {
     // The answer will be queued whether there is room or not: whoever reads none must not make us queue them for ever.
     close_session(session, DisconnectReason::slow_consumer, now, effects);
+    return;
+  }
+  Client& client = clients_[session.slot];
+  const auto refuse = [&](const std::string& message) {
+    engine_.send_anyway(session, make_connect_error_frame(packet.nsp, message, R"({"statusCode":429})"));
+  };
+  if (client.refusals >= refusals_max_) {
+    count(limit_counters_, Limit::refusals_per_connection);
+    refuse("Too many refused attempts: a connection may have " + std::to_string(refusals_max_) + " in a row");
+    close_session(session, DisconnectReason::forced_close, now, effects);
     return;
   }
   // The first attempt has been counted with the request that opened the connection.
   if (client.refusals > 0 && admission_) {
     if (const auto refusal = admission_->refuse_request(client.handshake.remote_address(), now.instant)) {
       ++client.refusals;
-      engine_.send_anyway(session,
-                          make_connect_error_frame(packet.nsp, refusal->message,
-                                                   "{\"statusCode\":" + std::to_string(refusal->status) + "}"));
-      return;
+      return refuse(refusal->message);
     }
   }
   std::size_t sockets = 0;

@@ -221,7 +221,11 @@ TEST(SocketIoJoining, ClosesAClientThatIsRefusedTooOftenInARow) {
   be_refused();
   EXPECT_EQ(bench.server.connection_count(), 1U);
   EXPECT_EQ(counters.of(Limit::refusals_per_connection), 0U);
+  bench.received(1).clear();
   bench.text(1, "40/mqtt,");
+  EXPECT_EQ(
+      bench.received(1).front(),
+      R"(44/mqtt,{"message":"Too many refused attempts: a connection may have 2 in a row","data":{"statusCode":429}})");
   EXPECT_EQ(bench.server.connection_count(), 0U);
   EXPECT_EQ(counters.of(Limit::refusals_per_connection), 1U);
 }
