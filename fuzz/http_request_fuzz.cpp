@@ -63,6 +63,7 @@ Reading read(std::string_view bytes, std::size_t step) {
   for (std::size_t at = 0; at < bytes.size(); at += step) {
     reader.append(bytes.substr(at, step));
     if (!advance(reader, reading)) break;
+    if (reader.buffered() > kLimits.head_bytes_max) std::abort();  // whatever it waits for
   }
   reading.inside_request = reader.inside_request();
   return reading;

@@ -7,9 +7,11 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/write.hpp>
 #include <charconv>
+#include <stdexcept>
 #include <utility>
 
 #include "base/http_message.hpp"
+#include "serving/http_reader.hpp"
 
 namespace famemely::io {
 namespace {
@@ -143,14 +145,25 @@ void HttpGet::on_received(std::string_view bytes) {
 }
 
 void HttpGet::parse() {
+  try {
+    parse_inbox();
+  } catch (const std::length_error&) {  // Beast's, at a field over 64 KB
+    fail("the answer has a field that is too long");
+  }
+}
+
+void HttpGet::parse_inbox() {
   boost::system::error_code fault;
   while (!inbox_.empty() && !parser_->is_done()) {
+    if (parser_->is_header_done() && parser_->chunked() && inbox_.size() < serving::kLastChunkBytes) break;
     const std::size_t used = parser_->put(asio::buffer(inbox_), fault);
     inbox_.erase(0, used);
     if (fault == http::error::need_more) break;
     if (fault == http::error::body_limit) return fail(fmt::format("the answer is over {} bytes", kBodyBytesMax));
     if (fault) return fail("the answer is not HTTP: " + fault.message());
   }
+  // Beast waits for the end of trailers and of a chunk's extension.
+  if (inbox_.size() > kBodyBytesMax) return fail(fmt::format("the answer is over {} bytes", kBodyBytesMax));
   if (parser_->is_done()) succeed();
 }
 

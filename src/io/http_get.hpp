@@ -60,6 +60,7 @@ class HttpGet {
   void on_received(std::string_view bytes);
   void on_end();
   void parse();
+  void parse_inbox();
   void succeed();
   void fail(std::string what);
   void finish(Result<Answer, std::string> result);

@@ -6,6 +6,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <memory>
 
@@ -55,6 +56,7 @@ class HttpGetTest : public ::testing::Test {
       socket_ = std::make_unique<tcp::socket>(std::move(socket));
       asio::async_read_until(*socket_, asio::dynamic_buffer(request_), "\r\n\r\n",
                              [this, closes](const boost::system::error_code&, std::size_t) {
+                               if (drips_) return drip(0);
                                asio::async_write(*socket_, asio::buffer(bytes_),
                                                  [this, closes](const boost::system::error_code&, std::size_t) {
                                                    if (closes) socket_->close();
@@ -75,12 +77,25 @@ class HttpGetTest : public ::testing::Test {
     return outcome;
   }
   std::string fault(std::string bytes, bool closes = true) { return get(std::move(bytes), closes).fault; }
+  /// Byte by byte, each on its own.
+  void drip(std::size_t at) {
+    if (at == bytes_.size()) return socket_->close();
+    socket_->set_option(tcp::no_delay(true));
+    asio::async_write(*socket_, asio::buffer(bytes_) + at, asio::transfer_exactly(1),
+                      [this, at](const boost::system::error_code& error, std::size_t) {
+                        if (error) return;
+                        pause_.expires_after(1ms);
+                        pause_.async_wait([this, at](const boost::system::error_code&) { drip(at + 1); });
+                      });
+  }
 
   std::unique_ptr<TlsContext> tls_ = TlsContext::make({}).value();
   asio::io_context context_{1};
   HttpGet http_{context_, *tls_};
   tcp::acceptor acceptor_;
+  asio::steady_timer pause_{context_};
   std::unique_ptr<tcp::socket> socket_;
+  bool drips_ = false;
   std::string bytes_;
   std::string request_;
 };
@@ -100,6 +115,23 @@ TEST_F(HttpGetTest, TakesEveryFormOfABody) {
   EXPECT_EQ(get("HTTP/1.0 200 OK\r\n\r\nbody").answer->body, "body");
   EXPECT_EQ(get("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", false).answer->body, "body");
   EXPECT_EQ(get("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").answer->body, "");
+}
+
+TEST_F(HttpGetTest, TakesAnAnswerByteByByte) {
+  drips_ = true;
+  const auto outcome = get("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n");
+  ASSERT_TRUE(outcome.answer) << outcome.fault;
+  EXPECT_EQ(outcome.answer->body, "body");
+}
+
+TEST_F(HttpGetTest, RefusesTrailersThatAreTooLong) {
+  const std::string begin = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n0\r\n";
+  const std::string large(70'000, 'y');
+  EXPECT_EQ(fault(begin + "X: " + large + "\r\n\r\n"), "the answer has a field that is too long");
+  EXPECT_EQ(fault(begin + large + ": x\r\n\r\n"), "the answer has a field that is too long");
+  std::string endless = begin;
+  while (endless.size() < 400'000) endless += "X: " + large.substr(0, 1'000) + "\r\n";
+  EXPECT_EQ(fault(endless), "the answer is over 262144 bytes");
 }
 
 TEST_F(HttpGetTest, TakesNothingButAnAnswer200) {

@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <boost/asio/buffer.hpp>
+#include <stdexcept>
 #include <utility>
 
 namespace famemely::serving {
 namespace http = boost::beast::http;
 namespace {
 
-constexpr std::size_t kLastChunkBytes = 5;  // `0`, and two line ends
+constexpr std::size_t kFieldBytesMax = 65'535;  // that Beast can keep: it throws at a longer name or value
 
 }  // namespace
 
@@ -26,7 +27,11 @@ HttpReader::Step HttpReader::next() {
     parsed_ = 0;
     head_told_ = false;
   }
-  return head_told_ ? read_body() : read_head();
+  try {
+    return head_told_ ? read_body() : read_head();
+  } catch (const std::length_error&) {
+    return Fault{431, fmt::format("A header or trailer field over {} bytes", kFieldBytesMax)};
+  }
 }
 
 HttpReader::Step HttpReader::read_head() {
@@ -58,8 +63,6 @@ HttpReader::Step HttpReader::read_body() {
   while (!parser_->is_done()) {
     boost::beast::error_code fault;
     const auto rest = boost::asio::buffer(inbox_) + parsed_;
-    // Beast ends the process (`n >= 5` in basic_parser) if it is shown the last chunk's size again before all five of
-    // its bytes are there. No chunked body has less to come than these.
     if (parser_->chunked() && rest.size() < kLastChunkBytes) {
       inbox_.erase(0, std::exchange(parsed_, 0));
       return NeedMore{};
@@ -73,6 +76,9 @@ HttpReader::Step HttpReader::read_body() {
     if (taken == 0 || fault == http::error::need_more) {
       inbox_.erase(0, parsed_);
       parsed_ = 0;
+      // What is not of the body: an extension of a chunk, or the trailer, of which Beast waits for the end.
+      if (inbox_.size() > limits_.head_bytes_max)
+        return Fault{431, fmt::format("A chunk's extension or a trailer over {} bytes", limits_.head_bytes_max)};
       return NeedMore{};
     }
   }

@@ -12,6 +12,10 @@
 
 namespace famemely::serving {
 
+/// `0`, and two line ends. Beast ends the process (`n >= 5` in basic_parser) if it is shown the last chunk's size again
+/// before all five of its bytes are there; no chunked body has less to come than these, so it is not shown less.
+inline constexpr std::size_t kLastChunkBytes = 5;
+
 struct HttpLimits {
   std::size_t head_bytes_max = 16'384;
   std::size_t fields_max = 100;

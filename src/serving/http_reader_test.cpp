@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <vector>
 
 namespace famemely::serving {
@@ -162,6 +164,41 @@ TEST(HttpReader, AHeadIsAsLongAsItMayBeHoweverItComes) {
   const HttpReader::Step step = reader.next();
   ASSERT_TRUE(std::holds_alternative<HttpReader::Fault>(step));
   EXPECT_EQ(std::get<HttpReader::Fault>(step).status, 431);
+}
+
+const std::string kBeforeTrailer = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n";
+
+TEST(HttpReader, RefusesFieldsThatBeastCanNotKeep) {
+  const std::string large(70'000, 'y');
+  for (const std::string& field : {"X: " + large, large + ": x"}) {
+    EXPECT_EQ(fault_status(kBeforeTrailer + field + "\r\n\r\n"), 431);
+    EXPECT_EQ(fault_status("GET / HTTP/1.1\r\nHost: a\r\n" + field + "\r\n\r\n", {.head_bytes_max = 200'000}), 431);
+  }
+  EXPECT_EQ(fault_status(kBeforeTrailer + "X: y\r\n\r\n"), 0);
+}
+
+/// The most that is held while the bytes go on for ever; nothing if the reader never has enough of them.
+std::optional<std::size_t> held_of(const std::string& begin, const std::string& more) {
+  HttpReader reader({});
+  std::size_t held = 0;
+  reader.append(begin);
+  for (int i = 0; i < 1'000; ++i) {
+    for (auto step = reader.next(); !std::holds_alternative<HttpReader::NeedMore>(step); step = reader.next())
+      if (std::holds_alternative<HttpReader::Fault>(step)) return held;
+    held = std::max(held, reader.buffered());
+    reader.append(more);
+  }
+  return std::nullopt;
+}
+
+TEST(HttpReader, HoldsLittleOfWhatHasNoEnd) {
+  const std::string line(1'000, 'y');
+  const std::string chunked = kBeforeTrailer.substr(0, kBeforeTrailer.find("3\r\nabc"));
+  EXPECT_LE(held_of(kBeforeTrailer, "X: " + line + "\r\n").value(), 16'384U) << "trailers";
+  EXPECT_LE(held_of(kBeforeTrailer + "X: ", line).value(), 16'384U) << "one trailer";
+  EXPECT_LE(held_of(chunked + "3;", line).value(), 16'384U) << "an extension";
+  EXPECT_LE(held_of(chunked, std::string(1'000, '0')).value(), 16'384U) << "a chunk's size";
+  EXPECT_LE(held_of("GET / HTTP/1.1\r\n", "X: " + line + "\r\n").value(), 16'384U) << "a head";
 }
 
 }  // namespace
