@@ -133,6 +133,7 @@ constexpr std::string_view kUsage =
     "\n"
     "Options of permissions check: --sub, --role and --claim as above, or\n"
     "  --token TOKEN        whose claims count; its signature and times are not looked at\n"
+    "  --sub key:NAME       an API key, whose role is that of --role\n"
     "  The exit status is 0 for allowed, 1 for denied, 2 for a question that is none.\n"
     "\n"
     "Every setting is a flag, a variable of the environment or of .env (--mqtt-host is MQTT_HOST), and a\n"
