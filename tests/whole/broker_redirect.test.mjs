@@ -40,7 +40,7 @@ test('a CONNACK sends us to another server, which is used', async (t) => {
   const referrer = await startReferrer(t, () => [connack(kUseAnotherServer, `localhost:${broker.port} other:1`)]);
   const gateway = await startAt(t, referrer.port);
   await untilReady(gateway);
-  const { server, moved } = gateway.log.find(({ event }) => event === 'broker redirect');
+  const { server, moved } = await gateway.logged('broker redirect');
   assert.deepEqual([server, moved], [`localhost:${broker.port} other:1`, false]);
   const socket = await connect(t, gateway);
   await subscribe(socket, 'a', 1);
