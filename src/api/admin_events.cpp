@@ -62,6 +62,7 @@ bool AdminEvents::counts(const AdminSession& session, Now now) const {
 }
 
 void AdminEvents::on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects) {
+  if (!server_.transport(request.socket)) return;  // gone before anybody looked
   bool by_token = false;
   auto session = sign_in(request, now, by_token);
   if (session && admins_.size() >= kAdminsMax) {
@@ -77,7 +78,9 @@ void AdminEvents::on_connect(const socketio::ConnectRequested& request, Now now,
   }
   server_.accept(request.socket, now, effects);
   audit_.write(AuditEvent::administrator, "administrator connected", now.instant, [&] {
-    return std::vector<LogField>{{"user", session->user_id}, {"remote", request.handshake.remote_address}};
+    return std::vector<LogField>{{"socket", server_.sid(request.socket)},
+                                 {"user", session->user_id},
+                                 {"remote", request.handshake.remote_address}};
   });
   const bool first = admins_.empty();
   Admin& admin = admins_.emplace_back(Admin{request.socket, *std::move(session)});
@@ -98,7 +101,10 @@ bool AdminEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now 
   const Admin* admin = find(gone.socket);
   if (!admin) return false;
   audit_.write(AuditEvent::administrator, "administrator disconnected", now.instant, [&] {
-    return std::vector<LogField>{{"user", admin->session.user_id}, {"reason", socketio::to_string(gone.reason)}};
+    return std::vector<LogField>{{"socket", gone.sid.text()},
+                                 {"user", admin->session.user_id},
+                                 {"remote", gone.remote_address},
+                                 {"reason", socketio::to_string(gone.reason)}};
   });
   admins_.erase(admins_.begin() + (admin - admins_.data()));
   if (!admins_.empty()) return true;

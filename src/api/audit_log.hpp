@@ -30,7 +30,7 @@ enum class AuditEvent : std::uint8_t {
 inline constexpr std::size_t kAuditEvents = 12;
 
 /// Lines at level `info`, so many of each event in a second: whoever knocks a thousand times does not fill a disk, nor
-/// hide what others do. How many were left out is told. Nothing in them is a secret: callers pass no tokens.
+/// hide what happens otherwise. How many were left out is told. Nothing in them is a secret: callers pass no tokens.
 class AuditLog {
  public:
   /// Of one event and worker.

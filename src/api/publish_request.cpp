@@ -58,6 +58,11 @@ Result<gateway::OutgoingMessage, Error> read_publish(const JsonView& object, std
     if (!asked) return failure(validation_error(std::move(asked.error())));
     message.properties = *std::move(asked);
     message.properties_asked = !message.properties.empty();
+    if (message.properties.response_topic)
+      if (auto answer_topic = read_topic(*message.properties.response_topic, limits); !answer_topic) {
+        answer_topic.error().details.front().insert(0, "response ");
+        return failure(std::move(answer_topic.error()));
+      }
   }
   if (!encoded->content_type.empty() && !message.properties.content_type)
     message.properties.content_type = std::string(encoded->content_type);

@@ -67,6 +67,7 @@ SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker, ga
 // --- connections ---
 
 void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects) {
+  if (!server_.transport(request.socket)) return;  // gone before anybody looked
   const auto token = presented_token(request);
   const Result<gateway::SignedIn, Error> signed_in =
       token ? sign_ins_.sign_in(*token, !request.handshake.origin.empty(), now.wall) : failure(token.error());
@@ -135,13 +136,16 @@ void SocketEvents::welcome(socketio::SocketId socket, AuditEvent event, const Ne
 
 void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now now) {
   const gateway::Client* client = worker_.find(gone.socket);
-  if (!client) return;
+  const std::string sid = gone.sid.text();
+  if (!client && sid.empty()) return;
   audit_.write(AuditEvent::disconnected, now.instant, [&] {
-    return std::vector<LogField>{{"socket", gone.sid.text()},
-                                 {"user", client->identity->user_id},
-                                 {"remote", gone.remote_address},
-                                 {"reason", socketio::to_string(gone.reason)}};
+    std::vector<LogField> fields{{"socket", sid}};
+    if (client) fields.emplace_back("user", client->identity->user_id);
+    fields.emplace_back("remote", gone.remote_address);
+    fields.emplace_back("reason", client ? socketio::to_string(gone.reason) : "its session has come back elsewhere");
+    return fields;
   });
+  if (!client) return;
   if (socketio::is_recoverable(gone.reason) && gone.reason != socketio::DisconnectReason::server_shutting_down)
     worker_.keep_session(gone.socket, now);
   else
@@ -159,7 +163,7 @@ void SocketEvents::announce_status(bool shutting_down, Now now, socketio::Effect
 
 void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects) {
   gateway::Client* client = worker_.find(event.socket);
-  if (!client) return;
+  if (!client || !server_.transport(event.socket)) return;  // what came along with a reason to close is not looked at
   const Turn turn{now, effects};
   Asker asker{event.socket, event.ack_id, kUnknown, {}};
   if (event.name == kPublish) {
@@ -292,8 +296,13 @@ void SocketEvents::renew_token(const socketio::EventReceived& event, const Asker
   if (!argument) return fail(asker, argument.error(), turn);
   const auto members = check_members(*argument, kAuthMembers);
   if (!members) return fail(asker, members.error(), turn);
-  if (const auto refusal = server_.refuse_attempt(asker.socket, turn.now.instant))
-    return fail(asker, Error{ErrorCode::too_many_requests, refusal->message}, turn);
+  if (const auto refusal = server_.refuse_attempt(asker.socket, turn.now.instant)) {
+    audit_.write(AuditEvent::turned_away, turn.now.instant, [&] {
+      return describe(client, {{"status", refusal->status}, {"reason", refusal->message}});
+    });
+    fail(asker, Error{ErrorCode::too_many_requests, refusal->message}, turn);
+    return server_.note_attempt(asker.socket, false, turn.now, turn.effects);
+  }
   const bool from_browser = !server_.handshake(asker.socket).origin.empty();
   auto signed_in = sign_ins_.sign_in(*(*members)[0]->as_string(), from_browser, turn.now.wall);
   if (signed_in && signed_in->identity->user_id != client.identity->user_id)

@@ -42,6 +42,8 @@ void WorkerApplication::process(Now now, socketio::Effects& effects) {
         events_.on_connect(*request, now, effects);
       else if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect))
         events_.on_disconnected(*gone, now);
+      else if (const auto* refused = std::get_if<socketio::ConnectRefused>(&effect))
+        note_turned_away(refused->remote_address, 429, refused->message, now);
       else if (const auto* drained = std::get_if<socketio::QueueDrained>(&effect))
         worker_.on_queue_drained(drained->socket, now, effects);
     }
@@ -94,13 +96,16 @@ std::optional<HttpResponse> WorkerApplication::refuse_handshake(const RequestSit
 }
 
 void WorkerApplication::on_turned_away(std::string_view remote_address, const HttpResponse& refusal, Now now) {
+  const auto body = JsonView::parse(refusal.body);
+  const auto message = body ? body->find("message") : std::nullopt;
+  const auto reason = message ? message->as_string() : std::nullopt;
+  note_turned_away(remote_address, refusal.status, reason.value_or(std::string(reason_phrase(refusal.status))), now);
+}
+
+void WorkerApplication::note_turned_away(std::string_view remote_address, int status, std::string_view reason,
+                                         Now now) {
   audit_.write(AuditEvent::turned_away, now.instant, [&] {
-    const auto body = JsonView::parse(refusal.body);
-    const auto message = body ? body->find("message") : std::nullopt;
-    const auto reason = message ? message->as_string() : std::nullopt;
-    return std::vector<LogField>{{"remote", remote_address},
-                                 {"status", refusal.status},
-                                 {"reason", reason.value_or(std::string(reason_phrase(refusal.status)))}};
+    return std::vector<LogField>{{"remote", remote_address}, {"status", status}, {"reason", reason}};
   });
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/admin_events.hpp"
@@ -58,6 +59,7 @@ class WorkerApplication final : public gateway::Application {
   bool take_administrators(const socketio::ApplicationEffect& effect, Now now, socketio::Effects& effects);
   /// Until nothing is left that one answer has brought about.
   void answer_outcomes(Now now, socketio::Effects& effects);
+  void note_turned_away(std::string_view remote_address, int status, std::string_view reason, Now now);
   void announce_if_due(Now now, socketio::Effects& effects);
 
   socketio::Server server_;

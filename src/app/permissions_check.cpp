@@ -8,6 +8,7 @@
 #include "base/json_text.hpp"
 #include "gateway/api_keys.hpp"
 #include "gateway/permissions.hpp"
+#include "protocol/jwt/verifier.hpp"
 #include "protocol/mqtt/topic_algebra.hpp"
 
 namespace famemely::app {
@@ -64,7 +65,9 @@ Result<Identity, std::string> identity_of(const PermissionQuestion& question, co
     return claim ? claim->as_string().value_or("") : std::string();
   };
   std::string subject = text("sub");
-  if (subject.empty() && text("role") == "service_role") subject = "service_role";
+  // A service key of a legacy project is nobody else's, whatever its `sub`.
+  if (text("role") == "service_role" && (subject.empty() || jwt::is_supabase_issuer(text("iss"))))
+    subject = "service_role";
   if (subject.empty()) return failure(std::string("--token: sub is missing: nobody would be signed in by this token"));
   return gateway::make_identity(std::move(subject), std::move(claims),
                                 gateway::RoleClaims::parse(config.jwt_role_claims).value(), std::nullopt, false);

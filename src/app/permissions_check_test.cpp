@@ -59,6 +59,12 @@ TEST_F(PermissionsCheck, ARoleThatATokenWouldNotHaveDoesNotCountAndIsTold) {
   EXPECT_THAT(ask({}, make_token(request, config_, kNow)), StartsWith("denied: \"u\" (no role)"));
 }
 
+TEST_F(PermissionsCheck, AServiceKeyOfALegacyProjectIsNobodyElses) {
+  config_.supabase_jwt_secret = "0123456789abcdef0123456789abcdef";
+  const TokenRequest request{.subject = "u", .role = "service_role", .claims = {{"iss", R"("supabase")"}}};
+  EXPECT_THAT(ask({}, make_token(request, config_, kNow)), StartsWith("allowed: \"service_role\""));
+}
+
 TEST_F(PermissionsCheck, RolesThatCountMayComeByOtherClaims) {
   config_.jwt_role_claims = "app_metadata.role";
   const std::string answer =

@@ -1,5 +1,7 @@
 #include "app/setting_kinds.hpp"
 
+#include <fmt/format.h>
+
 #include <limits>
 
 #include "app/values.hpp"
@@ -10,6 +12,8 @@ namespace {
 /// The setter's answer when `allowed` says it all.
 const std::optional<std::string> kNotAllowed = "";
 const std::optional<std::string> kTaken = std::nullopt;
+
+constexpr std::uint64_t kRateMax = 1'000'000;  // a second
 
 std::string range(std::uint64_t lowest, std::uint64_t highest) {
   return std::to_string(lowest) + " to " + std::to_string(highest);
@@ -132,10 +136,9 @@ Setting limit_setting(std::string name, std::optional<std::uint32_t> Config::*me
 
 Setting rate_setting(std::string name, std::optional<std::uint32_t> Config::*member, std::string help) {
   Setting setting = row(std::move(name), SettingKind::rate, std::move(help));
-  setting.allowed = "a rate such as 20/s, or off";
+  setting.allowed = fmt::format("a rate such as 20/s, up to {}/s, or off", kRateMax);
   setting.fallback = "off";
   setting.set = [member](Config& config, std::string_view text) {
-    constexpr std::uint64_t kRateMax = 1'000'000;
     const std::uint64_t value = text.ends_with("/s") ? parse_number(text.substr(0, text.size() - 2)).value_or(0) : 0;
     if ((value == 0 && text != "off") || value > kRateMax) return kNotAllowed;
     config.*member = value == 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(value));

@@ -39,15 +39,15 @@ bool is_authority(std::string_view text) {
 
 Result<std::string, std::string> parse_origin(std::string_view item) {
   std::string origin = lower_case(item);
+  const std::string shown = hide_password(item);
   const std::size_t mark = origin.find("://");
   const std::string scheme = origin.substr(0, mark);
-  if (mark == origin.npos || !is_scheme(scheme))
-    return failure("\"" + std::string(item) + "\" lacks a scheme such as https://");
+  if (mark == origin.npos || !is_scheme(scheme)) return failure("\"" + shown + "\" lacks a scheme such as https://");
   const std::string authority = origin.substr(mark + 3);
   if (authority.contains('/') || authority.contains('?') || authority.contains('#'))
-    return failure("\"" + std::string(item) + "\" has more than scheme, host and port; leave out what follows them");
-  if (authority.contains('*')) return failure("\"" + std::string(item) + "\" has a wildcard, and origins are exact");
-  if (!is_authority(authority)) return failure("\"" + std::string(item) + "\" has a malformed host or port");
+    return failure("\"" + shown + "\" has more than scheme, host and port; leave out what follows them");
+  if (authority.contains('*')) return failure("\"" + shown + "\" has a wildcard, and origins are exact");
+  if (!is_authority(authority)) return failure("\"" + shown + "\" has a malformed host or port");
   for (std::string_view unsaid : {"http :80", "https :443"}) {
     const std::size_t space = unsaid.find(' ');
     const std::string_view port = unsaid.substr(space + 1);

@@ -61,19 +61,19 @@ std::vector<Setting> limit_settings() {
                                   "Header fields of a request; past it 431."),
                    "100"),
       with_default(
-          duration_setting("HTTP_HEAD_TIMEOUT", &Config::http_head_timeout, 100ms, 1h,
+          duration_setting("HTTP_HEAD_TIMEOUT", &Config::http_head_timeout, 1s, 1h,
                            "How long a new connection's TLS handshake may take, its first request may be away, "
                            "and the head of any request may take to come; past it 408, or closed."),
           "15s"),
       with_default(
-          duration_setting("HTTP_TRANSFER_TIMEOUT", &Config::http_transfer_timeout, 100ms, 1h,
+          duration_setting("HTTP_TRANSFER_TIMEOUT", &Config::http_transfer_timeout, 1s, 1h,
                            "How long a request's body may take to come, and an answer to be taken, besides what "
                            "its bytes take at HTTP_TRANSFER_RATE; past it 408, or closed."),
           "30s"),
       with_default(size_setting("HTTP_TRANSFER_RATE", &Config::http_transfer_rate, 1, kGigabyte,
                                 "Bytes a second at which a client must send and take at least."),
                    "16384B"),
-      with_default(duration_setting("HTTP_IDLE_TIMEOUT", &Config::http_idle_timeout, 100ms, 24h,
+      with_default(duration_setting("HTTP_IDLE_TIMEOUT", &Config::http_idle_timeout, 1s, 24h,
                                     "How long an HTTP connection may be silent between requests; then it is closed."),
                    "75s"),
       with_default(

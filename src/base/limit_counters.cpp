@@ -31,7 +31,6 @@ constexpr std::array kNames{
     Row{Limit::no_connect, "noConnect"},
     Row{Limit::tls_handshake, "tlsHandshake"},
     Row{Limit::refusals_per_connection, "refusalsPerConnection"},
-    Row{Limit::sockets_per_connection, "socketsPerConnection"},
     Row{Limit::ping_timeout, "pingTimeout"},
     Row{Limit::upgrade_timeout, "upgradeTimeout"},
     Row{Limit::json_depth, "jsonDepth"},

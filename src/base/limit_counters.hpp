@@ -33,7 +33,6 @@ enum class Limit : std::uint8_t {
   no_connect,
   tls_handshake,
   refusals_per_connection,
-  sockets_per_connection,
   ping_timeout,
   upgrade_timeout,
   json_depth,

@@ -232,6 +232,7 @@ class Worker {
     std::vector<Held> subscriptions;
     std::uint32_t away = 0;
     std::uint32_t recovering = 0;
+    std::vector<socketio::Sid> kept{};  // sessions, the oldest first; noted only where there are limits of users
   };
   /// Where a session is: with a socket, or kept.
   struct SessionPlace {
@@ -328,6 +329,8 @@ class Worker {
                                                            const std::vector<Delivery>& deliveries);
   void on_filter_lost_to_kept(const FilterLost& lost);
   [[nodiscard]] KeptSession* kept_session_of(socketio::SocketId socket);
+  [[nodiscard]] bool users_are_limited() const;
+  void keep_within_limits_of(const std::string& user_id);
   void keep_within_bounds(Client* adding, Instant now);
   template <typename Change>
   void change_own_events(Client& client, Change&& change) {

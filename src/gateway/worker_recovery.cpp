@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "gateway/message_event.hpp"
@@ -15,10 +16,10 @@
 namespace famemely::gateway {
 namespace {
 
-/// What a subscription takes besides its filter's text.
-constexpr std::size_t kSubscriptionBytes = 256;
-/// What a session takes besides what it holds.
-constexpr std::size_t kSessionBytes = 512;
+/// What a subscription takes besides its filter's text, and a session besides what it holds: measured, with what the
+/// indexes and the user's entry take for it.
+constexpr std::size_t kSubscriptionBytes = 1'000;
+constexpr std::size_t kSessionBytes = 2'600;
 constexpr std::chrono::seconds kSharingInterval{1};
 
 std::uint64_t key_of(socketio::SocketId socket) { return std::uint64_t{socket.slot} << 32 | socket.generation; }
@@ -51,8 +52,37 @@ void Worker::keep_session(socketio::SocketId socket, Now now) {
   session->deadline = now.instant + options_.recovery_window;
   away_sockets_.emplace(key_of(socket), session->pid);
   session->socket = socket;
+  const std::string user_id = session->user_id;
   store(std::move(session));
+  keep_within_limits_of(user_id);
   keep_within_bounds(nullptr, now.instant);
+}
+
+bool Worker::users_are_limited() const {
+  if (!options_.accounts) return false;
+  const UserLimits& limits = options_.accounts->limits();
+  return limits.connections || limits.subscriptions;
+}
+
+/// What a user may have, sessions of theirs may have over again while they are kept, and no more: else whoever comes
+/// and goes would have filters without end. The oldest go first.
+void Worker::keep_within_limits_of(const std::string& user_id) {
+  if (!users_are_limited()) return;
+  constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
+  const UserLimits& limits = options_.accounts->limits();
+  const std::size_t sessions_max = limits.connections ? *limits.connections : kAny;
+  const std::size_t filters_max = limits.subscriptions ? *limits.subscriptions : kAny;
+  const std::vector<socketio::Sid>& kept = users_.at(user_id).kept;
+  std::size_t filters = 0;
+  std::size_t fit = 0;  // of the youngest
+  while (fit < kept.size() && fit < sessions_max) {
+    filters += std::max<std::size_t>(
+        1, sessions_.at(*(kept.rbegin() + static_cast<std::ptrdiff_t>(fit))).kept->subscriptions.size());
+    if (filters > filters_max) break;
+    ++fit;
+  }
+  const std::vector<socketio::Sid> over(kept.begin(), kept.end() - static_cast<std::ptrdiff_t>(fit));
+  for (const socketio::Sid& pid : over) end_kept(pid);
 }
 
 /// The client is gone from the worker after this; its filters and its user stay until `release_filters`.
@@ -94,6 +124,7 @@ void Worker::store(std::shared_ptr<KeptSession> session) {
   session_bytes_ += session->bytes();
   kept_until_.emplace(session->deadline, session->pid);
   const socketio::Sid pid = session->pid;
+  if (users_are_limited()) users_.at(session->user_id).kept.push_back(pid);
   sessions_[pid] = {.socket = {}, .kept = std::move(session)};
 }
 
@@ -103,6 +134,7 @@ std::shared_ptr<KeptSession> Worker::take_kept(const socketio::Sid& pid) {
   std::shared_ptr<KeptSession> session = std::move(found->second.kept);
   sessions_.erase(found);
   session_bytes_ -= session->bytes();
+  if (users_are_limited()) std::erase(users_.at(session->user_id).kept, pid);
   if (session->socket) away_sockets_.erase(key_of(*session->socket));
   const auto [first, last] = kept_until_.equal_range(session->deadline);
   for (auto it = first; it != last; ++it)
@@ -286,7 +318,10 @@ void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effe
                                        std::move(ask.permissions)});
     const socketio::Sid pid = session.pid;
     store(std::move(recovered.session));
-    if (ask.ended) end_kept(pid);
+    if (ask.ended)
+      end_kept(pid);
+    else if (!waits)
+      keep_within_limits_of(user_id);
     keep_within_bounds(nullptr, now.instant);
   }
 }

@@ -31,6 +31,15 @@ Limit limit_of(int status) {
 /// For whom there is no place, or who comes too often.
 bool turns_away(int status) { return status == 429 || status == 503; }
 
+HttpResponse make_refusal(int status, std::string_view what) {
+  HttpResponse response{.status = status, .fields = {}, .body = {}, .close = true};
+  if (turns_away(status)) response.fields.add("Retry-After", std::string(kRetryAfterSeconds));
+  response.fields.add("Content-Type", "application/json; charset=utf-8");
+  response.body = "{\"statusCode\":" + std::to_string(status) + ",\"message\":" + json_string(what) +
+                  ",\"error\":" + json_string(reason_phrase(status)) + "}";
+  return response;
+}
+
 }  // namespace
 
 Connections::Connections(const ConnectionOptions& options, boost::asio::io_context& context, socketio::Service& service,
@@ -48,10 +57,9 @@ Connections::~Connections() = default;
 void Connections::take(int descriptor, std::string remote_address) {
   engineio::Admission::Place place;
   if (options_.limits) {
-    const auto peer = options_.trusted_proxies.empty() ? std::nullopt : IpAddress::parse(remote_address);
-    const bool proxy = peer && options_.trusted_proxies.trusts(*peer);
-    auto taken = options_.limits->connect(proxy ? std::nullopt : std::optional<std::string_view>(remote_address),
-                                          turns_.now().instant);
+    auto taken = options_.limits->connect(
+        is_proxy(remote_address) ? std::nullopt : std::optional<std::string_view>(remote_address),
+        turns_.now().instant);
     if (!taken) return turn_away(descriptor, std::move(remote_address), taken.error());
     place = *std::move(taken);
   }
@@ -63,6 +71,7 @@ void Connections::take(int descriptor, std::string remote_address) {
 
 void Connections::turn_away(int descriptor, std::string remote_address, const engineio::Admission::Refusal& refusal) {
   if (options_.tls || !turned_away_.take(kTurnedAwayMax)) {  // a handshake would cost more than it is worth
+    service_.on_turned_away(remote_address, make_refusal(refusal.status, refusal.message), turns_.now());
     ::close(descriptor);
     return;
   }
@@ -289,17 +298,24 @@ bool Connections::check_sender(Connection& connection) {
 }
 
 void Connections::refuse(Connection& connection, int status, const std::string& what) {
+  const HttpState& http = *connection.http;
   count(options_.limit_counters, limit_of(status));
+  // One that can't be read is a request of its sender all the same; whom a proxy speaks for it does not say.
+  if (!http.head_known && options_.limits && !is_proxy(http.remote_address))
+    if (const auto refusal = options_.limits->refuse_request(http.remote_address, turns_.now().instant))
+      return answer_and_close(connection, refusal->status, refusal->message);
   answer_and_close(connection, status, what);
+}
+
+bool Connections::is_proxy(std::string_view remote_address) const {
+  if (options_.trusted_proxies.empty()) return false;
+  const auto peer = IpAddress::parse(remote_address);
+  return peer && options_.trusted_proxies.trusts(*peer);
 }
 
 void Connections::answer_and_close(Connection& connection, int status, const std::string& what) {
   HttpState& http = *connection.http;
-  HttpResponse response{.status = status, .fields = {}, .body = {}, .close = true};
-  if (turns_away(status)) response.fields.add("Retry-After", std::string(kRetryAfterSeconds));
-  response.fields.add("Content-Type", "application/json; charset=utf-8");
-  response.body = "{\"statusCode\":" + std::to_string(status) + ",\"message\":" + json_string(what) +
-                  ",\"error\":" + json_string(reason_phrase(status)) + "}";
+  HttpResponse response = make_refusal(status, what);
   if (http.for_socketio) transports_.on_request_abandoned(connection.id);
   const std::string& remote = http.client_address.empty() ? http.remote_address : http.client_address;
   if (turns_away(status))

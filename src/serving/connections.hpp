@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -85,6 +86,8 @@ class Connections {
   void answer_and_close(Connection& connection, int status, const std::string& what);
   /// From whom the request is, and whether so many may come.
   [[nodiscard]] bool check_sender(Connection& connection);
+  /// Of those that speak for others.
+  [[nodiscard]] bool is_proxy(std::string_view remote_address) const;
   void on_overdue(Connection& connection);
   [[nodiscard]] Duration transfer_time(std::size_t bytes) const;
 

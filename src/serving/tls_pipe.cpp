@@ -12,7 +12,10 @@ TlsPipe::State TlsPipe::receive(std::string_view wire, std::string& clear) {
   if (!std::exchange(begun_, true)) speaks_http_ = !wire.empty() && wire.front() >= 'A' && wire.front() <= 'Z';
   const State state = engine_.receive(wire, clear, outgoing_);
   if (state == State::failed) fault_ = take_openssl_error("the client broke the protocol");
-  return state;
+  if (state != State::open || outgoing().size() <= 2 * kOutgoingMax) return state;
+  // TLS 1.3 answers each KeyUpdate that asks for it (RFC 8446 section 4.6.3), whether or not the answers are taken.
+  fault_ = "the client does not read what it asks for";
+  return State::failed;
 }
 
 std::size_t TlsPipe::send(std::string_view clear) {

@@ -76,6 +76,18 @@ TEST_F(TlsPipes, TheClientsGoodbyeEndsIt) {
   EXPECT_EQ(state_, TlsPipe::State::ended);
 }
 
+TEST_F(TlsPipes, WhoHasKeysUpdatedAndReadsNothingFails) {
+  shake_hands();
+  ASSERT_TRUE(pipe_.established());
+  for (int i = 0; i < 20'000 && state_ == TlsPipe::State::open; ++i) {
+    SSL_key_update(client_.handle(), SSL_KEY_UPDATE_REQUESTED);
+    state_ = pipe_.receive(client_.take_output(), clear_);
+  }
+  EXPECT_EQ(state_, TlsPipe::State::failed);
+  EXPECT_EQ(pipe_.fault(), "the client does not read what it asks for");
+  EXPECT_LE(pipe_.outgoing().size(), 3 * TlsPipe::kOutgoingMax);
+}
+
 TEST_F(TlsPipes, GarbageFails) {
   EXPECT_EQ(pipe_.receive("\x16\x03\x01\x00\x05garbage"sv, clear_), TlsPipe::State::failed);
   EXPECT_FALSE(pipe_.fault().empty());

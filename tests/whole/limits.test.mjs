@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  WebSocket, ask, assertError, connect, eventually, once, rawClient, rawHttp, rest, sleep, startBoth, subscribe, succeed,
+  adminToken, ask, assertError, connect, eventually, once, rawClient, rawHttp, rest, sleep, startBoth, subscribe, succeed,
   token, within,
 } from './harness.mjs';
 import { handshake, limits, polling, refusal } from './refusals.mjs';
@@ -240,6 +240,29 @@ test('attempts to sign in on one connection', async (t) => {
   assert.equal((await limits(gateway)).refusalsPerConnection, 2);
 });
 
+test('attempts that are given up before they are answered count as well', async (t) => {
+  const { gateway } = await startBoth(t);
+  const base = `${gateway.url}/socket.io/?EIO=4&transport=polling`;
+  const post = (sid, packets) => fetch(`${base}&sid=${sid}`, { method: 'POST', body: packets.join('\x1e') });
+  const open = async () => JSON.parse((await (await fetch(base)).text()).slice(1)).sid;
+  const figures = async () => (await rest(gateway, 'GET', '/mqtt/stats', undefined, { token: adminToken() })).body;
+  const unknown = async (sid) => (await post(sid, ['3'])).status === 400;
+
+  const leaving = await open();
+  await post(leaving, Array.from({ length: 1_000 }, () => ['40/mqtt,{"token":"bad"}', '41/mqtt,']).flat());
+  assert.ok(await unknown(leaving), 'the session has ended');
+  assert.equal((await figures()).limits.refusalsPerConnection, 1);
+
+  // What comes in one body with a reason to close is not looked at any more.
+  const renewing = await open();
+  await post(renewing, [`40/mqtt,${JSON.stringify({ token: token() })}`]);
+  await post(renewing, Array.from({ length: 1_000 }, () => '42/mqtt,["mqtt:auth",{"token":"bad"}]'));
+  assert.ok(await unknown(renewing), 'the session has ended');
+  const { limits: counted, keys } = await figures();
+  assert.equal(counted.refusalsPerConnection, 2);
+  assert.equal(keys.refused, 11, 'those that were looked at');
+});
+
 test('attempts to sign in are requests of the address', async (t) => {
   const { gateway } = await startBoth(t, { env: { LIMIT_REQUEST_RATE_PER_ADDRESS: '3/s', TRUST_PROXY: '127.0.0.0/8' } });
   const headers = { 'x-forwarded-for': '203.0.113.9' };
@@ -293,6 +316,17 @@ test('a session that comes back takes no more places than there are', async (t) 
   assert.deepEqual((await within(refused, 'the client is refused')).data, { statusCode: 429 });
   const { subscriptionsPerUser, connectionsPerUser } = await limits(gateway);
   assert.deepEqual({ subscriptionsPerUser, connectionsPerUser }, { subscriptionsPerUser: 1, connectionsPerUser: 1 });
+});
+
+test('sessions that are kept do not add up', async (t) => {
+  const { gateway } = await startBoth(t, { env: { LIMIT_SUBSCRIPTIONS_PER_USER: '3', RECOVERY_WINDOW: '30s', WORKERS: '1' } });
+  const all = async () => (await rest(gateway, 'GET', '/mqtt/subscriptions/all', undefined, { token: adminToken() })).body.total;
+  for (let i = 0; i < 5; ++i) {
+    const socket = await connect(t, gateway);
+    for (const topic of [`${i}/a`, `${i}/b`]) await subscribe(socket, topic);
+    socket.io.engine.close();
+    await eventually(async () => (await all()) === 2, 'the session before has ended');
+  }
 });
 
 test('who is turned away is in the audit log', async (t) => {

@@ -148,8 +148,6 @@ Reason check_issuer(const JsonView& claims, const std::string& expected) {
   return "iss is not the expected issuer; SUPABASE_URL expects " + expected;
 }
 
-bool is_supabase_issuer(std::string_view issuer) { return issuer == "supabase" || issuer == "supabase-demo"; }
-
 /// What can be said of a token without splitting it.
 Reason check_whole(std::string_view token) {
   if (token.size() > kTokenBytesMax) return "token is over 8 KiB";

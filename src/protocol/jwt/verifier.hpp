@@ -71,6 +71,11 @@ class Verifier {
   VerifierOptions options_;
 };
 
+/// True for the issuers of the keys of legacy projects and of local stacks.
+[[nodiscard]] inline bool is_supabase_issuer(std::string_view issuer) {
+  return issuer == "supabase" || issuer == "supabase-demo";
+}
+
 /// The `message` of the 401 or CONNECT_ERROR for a reason that `verify` gave: `Token verification failed: <reason>`, or
 /// the reason alone for a Supabase API key, where it says it all.
 [[nodiscard]] std::string refusal_message(std::string_view reason);

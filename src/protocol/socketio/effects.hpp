@@ -68,6 +68,12 @@ struct ConnectRequested {
   std::optional<RecoveryRequest> recovery;
 };
 
+/// A CONNECT that was refused without asking: for the log, there is nothing to be done.
+struct ConnectRefused {
+  std::string remote_address;
+  std::string message;
+};
+
 struct EventReceived {
   SocketId socket;
   std::string name;               // decoded; `42[1]` has the name `1`
@@ -103,7 +109,8 @@ struct QueueDrained {
   SocketId socket;
 };
 
-using ApplicationEffect = std::variant<ConnectRequested, EventReceived, AckReceived, SocketDisconnected, QueueDrained>;
+using ApplicationEffect =
+    std::variant<ConnectRequested, ConnectRefused, EventReceived, AckReceived, SocketDisconnected, QueueDrained>;
 
 /// Owned by the caller, who empties it after having done what it says, and passes it again.
 struct Effects {

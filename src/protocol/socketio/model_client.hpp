@@ -187,7 +187,10 @@ struct ModelClient {
   void leave(const std::string& nsp, Instant now, Duration connect_timeout) {
     present.erase(nsp);
     acks_due.erase(nsp);
-    if (joined.erase(nsp) > 0 && joined.empty()) join_by = now + connect_timeout;
+    if (joined.erase(nsp) == 0)
+      ++refusals;
+    else if (joined.empty())
+      join_by = now + connect_timeout;
   }
 
   void end(DisconnectReason reason) {

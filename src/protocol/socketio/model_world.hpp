@@ -181,7 +181,6 @@ class ModelWorld {
     ModelClient& client = clients.at(socket->client);
     client.promise(make_connect_error_frame(socket->nsp, "no"));
     client.leave(socket->nsp, now.instant, options().connect_timeout);
-    ++client.refusals;
     refused_.emplace(key(id), std::move(*socket));
     sockets_.erase(key(id));
   }
@@ -442,6 +441,7 @@ class ModelWorld {
     known.push_back(request.socket);
     on_connect_requested(request.socket);
   }
+  void happened(const ConnectRefused&) {}
   void happened(const EventReceived& event) {
     const ModelSocket* socket = find_known(event.socket);
     require(socket != nullptr, "an event of a socket that is gone");

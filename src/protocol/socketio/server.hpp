@@ -54,7 +54,7 @@ struct Options {
   bool dynamic_namespaces = false;
   /// The index of the worker that this machine serves; sids carry it.
   std::uint8_t owner = 0;
-  /// Asked before a connection is opened, and at each attempt after a refused one; none: as many may be as come.
+  /// Asked before a connection is opened, and at each CONNECT but its first; none: as many may be as come.
   engineio::Admission* admission = nullptr;
   /// Where clients are counted that are closed for what they do, or do not.
   LimitCounters* limit_counters = nullptr;
@@ -207,6 +207,7 @@ class Server final : public Transports {
   struct Client {
     std::uint32_t first_socket = kNone;
     std::uint32_t refusals = 0;  // in a row
+    bool has_tried = false;      // to get in
     Decoder decoder;
     PackedHandshake handshake;
   };

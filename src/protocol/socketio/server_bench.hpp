@@ -87,6 +87,7 @@ class ServerBench {
     socket = request.socket;
     if (decide) server.accept(request.socket, now, effects_);
   }
+  void note(ConnectRefused& refused) { diary.push_back("refused: " + refused.message); }
   void note(EventReceived& event) {
     diary.push_back(event.name + list(event.args) + (event.ack_id ? " ack " + std::to_string(*event.ack_id) : ""));
     last_event = event;

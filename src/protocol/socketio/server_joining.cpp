@@ -62,15 +62,17 @@ void Server::on_connect(engineio::SessionId session, const Packet& packet, std::
   Client& client = clients_[session.slot];
   const auto refuse = [&](const std::string& message) {
     engine_.send_anyway(session, make_connect_error_frame(packet.nsp, message, R"({"statusCode":429})"));
+    effects.for_application.emplace_back(ConnectRefused{std::string(client.handshake.remote_address()), message});
   };
+  const bool first = !std::exchange(client.has_tried, true);
   if (client.refusals >= refusals_max_) {
     count(limit_counters_, Limit::refusals_per_connection);
     refuse("Too many refused attempts: a connection may have " + std::to_string(refusals_max_) + " in a row");
     close_session(session, DisconnectReason::forced_close, now, effects);
     return;
   }
-  // The first attempt has been counted with the request that opened the connection.
-  if (client.refusals > 0 && admission_) {
+  // The first has been counted with the request that opened the connection.
+  if (!first && admission_) {
     if (const auto refusal = admission_->refuse_request(client.handshake.remote_address(), now.instant)) {
       ++client.refusals;
       return refuse(refusal->message);
@@ -78,7 +80,6 @@ void Server::on_connect(engineio::SessionId session, const Packet& packet, std::
   }
   std::size_t sockets = 0;
   for (std::uint32_t other = client.first_socket; other != kNone; other = sockets_[other].next) ++sockets;
-  if (sockets >= kSocketsPerConnectionMax) count(limit_counters_, Limit::sockets_per_connection);
   const auto nsp = sockets < kSocketsPerConnectionMax ? intern(packet.nsp) : std::nullopt;
   if (!nsp) {
     const Frame refusal = make_connect_error_frame(packet.nsp, "Invalid namespace");
@@ -206,7 +207,10 @@ void Server::leave(std::uint32_t slot, DisconnectReason reason, Instant now, Eff
   const bool joined = sockets_[slot].state == SocketState::joined;
   effects.for_application.emplace_back(gone(slot, reason));
   free_socket(slot);
-  if (joined && !is_anywhere(session_slot)) connect_timeouts_.set(session_slot, now + connect_timeout_);
+  if (!joined)
+    ++clients_[session_slot].refusals;  // whoever leaves before the answer may have got none that is good
+  else if (!is_anywhere(session_slot))
+    connect_timeouts_.set(session_slot, now + connect_timeout_);
 }
 
 bool Server::is_anywhere(std::uint32_t session_slot) const {

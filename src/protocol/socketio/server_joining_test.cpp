@@ -9,6 +9,7 @@ namespace famemely::socketio {
 namespace {
 
 using engineio::make_upgrade;
+using engineio::masked_text;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
@@ -262,20 +263,29 @@ class Doorkeeper final : public engineio::Admission {
   std::string asked_for;
 };
 
-TEST(SocketIoJoining, CountsAttemptsAfterARefusedOneAsRequests) {
+TEST(SocketIoJoining, CountsEveryConnectButTheFirstAsARequest) {
   Doorkeeper door;
   Bench bench({.admission = &door});
+  bench.open(1);
+  bench.text(1, "40/mqtt,");  // comes with the request that opened the connection
+  bench.text(1, "41/mqtt,");
+  bench.text(1, "40/mqtt,");
+  bench.text(1, "41/mqtt,");
+  bench.received(1).clear();
+  bench.diary.clear();
+  bench.text(1, "40/mqtt,");
+  EXPECT_THAT(bench.received(1), ElementsAre(R"(44/mqtt,{"message":"Too \"many\"","data":{"statusCode":429}})"));
+  EXPECT_THAT(bench.diary, ElementsAre("refused: Too \"many\""));
+}
+
+TEST(SocketIoJoining, WhoLeavesBeforeTheAnswerCountsAsRefused) {
+  Bench bench({.refusals_max = 3});
   bench.decide = false;
   bench.open(1);
-  for (int attempt = 0; attempt < 2; ++attempt) {  // the first comes with the request that opened the connection
-    bench.text(1, "40/mqtt,");
-    bench.server.refuse(bench.socket, "no");
-  }
-  bench.turn();
+  for (int i = 0; i < 3; ++i) bench.bytes(1, masked_text("40/mqtt,") + masked_text("41/mqtt,"));
+  EXPECT_EQ(bench.server.connection_count(), 1U);
   bench.text(1, "40/mqtt,");
-  EXPECT_THAT(bench.received(1), ElementsAre(R"(44/mqtt,{"message":"no"})", R"(44/mqtt,{"message":"no"})",
-                                             R"(44/mqtt,{"message":"Too \"many\"","data":{"statusCode":429}})"));
-  EXPECT_THAT(bench.diary, ElementsAre("connect /mqtt", "connect /mqtt"));
+  EXPECT_EQ(bench.server.connection_count(), 0U);
 }
 
 TEST(SocketIoJoining, ClosesAClientThatHasLeftItsLastNamespaceLongAgo) {
