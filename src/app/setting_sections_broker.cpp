@@ -132,7 +132,7 @@ std::vector<Setting> broker_settings() {
       with_default_words(
           checked_text("MQTT_FENCE_TOPIC", &Config::mqtt_fence_topic, "a topic without + and #",
                        "The gateway's own topic, on which it publishes to itself; clients have no rights "
-                       "on it.",
+                       "on it, and no two gateways of a broker may share one.",
                        is_topic),
           "`$famemely/<client id>/fence`"),
       with_default(
