@@ -115,6 +115,27 @@ test('the last chunk in pieces', async (t) => {
   assert.equal(gateway.child.signalCode, null);
 });
 
+test('trailers and extensions of chunks', async (t) => {
+  const { gateway } = await startBoth(t, { env: { LIMIT_HEAD_BYTES: '200KB' } });
+  const head = 'POST /mqtt/health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+  const large = 'y'.repeat(70_000);
+  const requests = {
+    'a value in the head that is too large to be kept': `GET /mqtt/health HTTP/1.1\r\nHost: a\r\nX: ${large}\r\n\r\n`,
+    'a trailer that is too large to be kept': `${head}3\r\nabc\r\n0\r\nX: ${large}\r\n\r\n`,
+    'the name of one': `${head}3\r\nabc\r\n0\r\n${large}: x\r\n\r\n`,
+    'trailers without end': `${head}0\r\n${`X: ${'y'.repeat(1_000)}\r\n`.repeat(400)}`,
+    'an extension without end': `${head}3;${'y'.repeat(400_000)}`,
+  };
+  for (const [name, request] of Object.entries(requests))
+    await t.test(name, async (t) => {
+      const raw = await rawHttp(t, gateway);
+      raw.send(request);
+      await within(raw.closed, 'the connection ends');
+      assert.match(raw.text, /^HTTP\/1.1 431 /);
+    });
+  assert.equal((await limits(gateway)).requestHead, 5);
+});
+
 test('requests that do not come', async (t) => {
   const { gateway } = await startBoth(t, {
     env: {
