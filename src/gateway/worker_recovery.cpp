@@ -152,9 +152,10 @@ void Worker::release_filters(const KeptSession& session) {
 }
 
 void Worker::end_kept(const socketio::Sid& pid) {
-  const std::shared_ptr<KeptSession> session = take_kept(pid);
+  const socketio::Sid ended = pid;  // which may be the list's own, and goes with its entry
+  const std::shared_ptr<KeptSession> session = take_kept(ended);
   release_filters(*session);
-  if (pid.owner() != options_.index) commands_.push_back(SessionOverCommand{pid});
+  if (ended.owner() != options_.index) commands_.push_back(SessionOverCommand{ended});
 }
 
 /// Of a socket that is here.

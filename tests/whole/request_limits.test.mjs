@@ -188,6 +188,7 @@ test('who asks and does not read costs no more than one answer', { timeout: 90_0
   deaf.socket.resume();
   await eventually(() => deaf.text.length > 1_000_000, 'the answers come');
 });
+
 test('pings that are not answered, and upgrades that are not finished', async (t) => {
   const { gateway } = await startBoth(t, {
     env: { SOCKETIO_PING_INTERVAL: '300ms', SOCKETIO_PING_TIMEOUT: '700ms', SOCKETIO_UPGRADE_TIMEOUT: '500ms' },
