@@ -163,7 +163,7 @@ void SocketEvents::announce_status(bool shutting_down, Now now, socketio::Effect
 
 void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects) {
   gateway::Client* client = worker_.find(event.socket);
-  if (!client || !server_.transport(event.socket)) return;  // what came along with a reason to close is not looked at
+  if (!client) return;
   const Turn turn{now, effects};
   Asker asker{event.socket, event.ack_id, kUnknown, {}};
   if (event.name == kPublish) {
@@ -292,6 +292,7 @@ void SocketEvents::deny(const Asker& asker, const gateway::Client& client, std::
 
 void SocketEvents::renew_token(const socketio::EventReceived& event, const Asker& asker, const gateway::Client& client,
                                Turn turn) {
+  if (!server_.transport(asker.socket)) return;  // it is gone: others of these may have been the reason
   const auto argument = object_argument(event);
   if (!argument) return fail(asker, argument.error(), turn);
   const auto members = check_members(*argument, kAuthMembers);

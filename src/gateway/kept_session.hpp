@@ -54,7 +54,11 @@ struct KeptSession {
   Instant deadline = kNever;
   std::optional<socketio::SocketId> socket;  // that it was, on the worker that keeps it
 
+  /// What it takes in memory but for what it has missed in common with others; it stays the same while it is kept, but
+  /// for filters that are lost.
   [[nodiscard]] std::size_t bytes() const;
+  /// That it holds, or has asked for.
+  [[nodiscard]] std::size_t filter_count() const { return subscriptions.size() + unanswered_subscribes.size(); }
 };
 
 struct SidHash {

@@ -232,7 +232,9 @@ class Worker {
     std::vector<Held> subscriptions;
     std::uint32_t away = 0;
     std::uint32_t recovering = 0;
-    std::vector<socketio::Sid> kept{};  // sessions, the oldest first; noted only where there are limits of users
+    // Noted only where there are limits of users: sessions, the oldest first, and the filters in all of them.
+    std::vector<socketio::Sid> kept{};
+    std::size_t kept_filters = 0;
   };
   /// Where a session is: with a socket, or kept.
   struct SessionPlace {

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 #include <utility>
 
 #include "gateway/message_event.hpp"
@@ -34,6 +33,8 @@ std::size_t KeptSession::bytes() const {
   std::size_t bytes = kSessionBytes + own_events.bytes();
   for (const Subscription& subscription : subscriptions)
     bytes += kSubscriptionBytes + subscription.filter.text().size();
+  for (const UnansweredSubscribe& wanted : unanswered_subscribes)
+    bytes += kSubscriptionBytes + wanted.filter.text().size();
   return bytes;
 }
 
@@ -68,21 +69,17 @@ bool Worker::users_are_limited() const {
 /// and goes would have filters without end. The oldest go first.
 void Worker::keep_within_limits_of(const std::string& user_id) {
   if (!users_are_limited()) return;
-  constexpr std::size_t kAny = std::numeric_limits<std::size_t>::max();
   const UserLimits& limits = options_.accounts->limits();
-  const std::size_t sessions_max = limits.connections ? *limits.connections : kAny;
-  const std::size_t filters_max = limits.subscriptions ? *limits.subscriptions : kAny;
-  const std::vector<socketio::Sid>& kept = users_.at(user_id).kept;
-  std::size_t filters = 0;
-  std::size_t fit = 0;  // of the youngest
-  while (fit < kept.size() && fit < sessions_max) {
-    filters += std::max<std::size_t>(
-        1, sessions_.at(*(kept.rbegin() + static_cast<std::ptrdiff_t>(fit))).kept->subscriptions.size());
-    if (filters > filters_max) break;
-    ++fit;
+  for (;;) {
+    const auto found = users_.find(user_id);
+    if (found == users_.end() || found->second.kept.empty()) return;
+    const UserHere& user = found->second;
+    const bool fits = (!limits.connections || user.kept.size() <= *limits.connections) &&
+                      (!limits.subscriptions || user.kept_filters <= *limits.subscriptions);
+    if (fits) return;
+    const socketio::Sid oldest = user.kept.front();
+    end_kept(oldest);
   }
-  const std::vector<socketio::Sid> over(kept.begin(), kept.end() - static_cast<std::ptrdiff_t>(fit));
-  for (const socketio::Sid& pid : over) end_kept(pid);
 }
 
 /// The client is gone from the worker after this; its filters and its user stay until `release_filters`.
@@ -124,7 +121,11 @@ void Worker::store(std::shared_ptr<KeptSession> session) {
   session_bytes_ += session->bytes();
   kept_until_.emplace(session->deadline, session->pid);
   const socketio::Sid pid = session->pid;
-  if (users_are_limited()) users_.at(session->user_id).kept.push_back(pid);
+  if (users_are_limited()) {
+    UserHere& user = users_.at(session->user_id);
+    user.kept.push_back(pid);
+    user.kept_filters += session->filter_count();
+  }
   sessions_[pid] = {.socket = {}, .kept = std::move(session)};
 }
 
@@ -134,7 +135,11 @@ std::shared_ptr<KeptSession> Worker::take_kept(const socketio::Sid& pid) {
   std::shared_ptr<KeptSession> session = std::move(found->second.kept);
   sessions_.erase(found);
   session_bytes_ -= session->bytes();
-  if (users_are_limited()) std::erase(users_.at(session->user_id).kept, pid);
+  if (users_are_limited()) {
+    UserHere& user = users_.at(session->user_id);
+    std::erase(user.kept, pid);
+    user.kept_filters -= session->filter_count();
+  }
   if (session->socket) away_sockets_.erase(key_of(*session->socket));
   const auto [first, last] = kept_until_.equal_range(session->deadline);
   for (auto it = first; it != last; ++it)
@@ -211,6 +216,7 @@ void Worker::on_filter_lost_to_kept(const FilterLost& lost) {
     const mqtt::TopicFilter filter = found->filter;
     subscriptions.erase(found);
     session_bytes_ -= kSubscriptionBytes + filter.text().size();
+    if (users_are_limited()) --users_.at(place.kept->user_id).kept_filters;
     place.kept->lost.emplace_back(filter, lost.error);
     unkeep_filter(filter);
   }
@@ -321,7 +327,7 @@ void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effe
     store(std::move(recovered.session));
     if (ask.ended)
       end_kept(pid);
-    else if (!waits)
+    else
       keep_within_limits_of(user_id);
     keep_within_bounds(nullptr, now.instant);
   }

@@ -554,3 +554,22 @@ test('events', async (t) => {
     await settled(before);
   });
 });
+
+test('what a client says before it leaves is done', async (t) => {
+  const { broker, gateway } = await startBoth(t);
+  const other = await brokerClient(t, broker);
+  await other.subscribeAsync('last/#', { qos: 1 });
+  const expected = [];
+  for (const transports of [['polling'], ['websocket']])
+    for (let round = 0; round < 5; ++round) {
+      const socket = await connect(t, gateway, { transports });
+      for (let i = 0; i < 3; ++i) {
+        const topic = `last/${transports[0]}/${round}/${i}`;
+        socket.emit('mqtt:publish', { topic, payload: i, qos: 1 });
+        expected.push(topic);
+      }
+      socket.disconnect();
+    }
+  await eventually(() => other.received.length >= expected.length, 'all is published');
+  assert.deepEqual(other.received.map(({ topic }) => topic).sort(), expected.sort());
+});

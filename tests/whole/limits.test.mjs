@@ -329,6 +329,25 @@ test('sessions that are kept do not add up', async (t) => {
   }
 });
 
+test('nor do those that are asked for where there is no place', async (t) => {
+  const { gateway } = await startBoth(t, {
+    env: { LIMIT_SUBSCRIPTIONS_PER_USER: '4', LIMIT_CONNECTIONS_PER_USER: '2', RECOVERY_WINDOW: '60s', WORKERS: '2' },
+  });
+  const all = async () => (await rest(gateway, 'GET', '/mqtt/subscriptions/all', undefined, { token: adminToken() })).body.total;
+  for (let round = 0; round < 6; ++round) {
+    const away = await Promise.all([0, 1].map(() =>
+      connect(t, gateway, { reconnection: true, reconnectionDelay: 500, reconnectionDelayMax: 500, randomizationFactor: 0 })));
+    for (const [i, socket] of away.entries())
+      for (const topic of ['a', 'b']) await subscribe(socket, `${round}/${i}/${topic}`);
+    const refused = away.map((socket) => once(socket, 'connect_error'));
+    for (const socket of away) socket.io.engine.close();
+    const here = await eventually(() => Promise.all([0, 1].map(() => connect(t, gateway))).catch(() => undefined), 'two seats');
+    await Promise.all(refused);
+    for (const socket of [...away, ...here]) socket.disconnect();
+    assert.ok((await all()) <= 8, `${await all()} in round ${round}`);
+  }
+});
+
 test('who is turned away is in the audit log', async (t) => {
   const { gateway } = await startBoth(t, {
     env: { LIMIT_REQUEST_RATE_PER_ADDRESS: '5/s', TRUST_PROXY: '127.0.0.0/8', LIMIT_CONNECTIONS_PER_ADDRESS: '1' },
