@@ -93,9 +93,11 @@ Result<std::vector<std::optional<JsonView>>, Error> check_members(const JsonView
         found[i].reset();
         continue;
       }
-      if (std::string text = complaint(members[i], *found[i]); !text.empty()) complaints.push_back(std::move(text));
-      if (members[i].kind == MemberKind::messages && found[i]->elements().size() > kBatchMessagesMax)
-        limit = Limit::batch;
+      if (std::string text = complaint(members[i], *found[i]); !text.empty()) {
+        complaints.push_back(std::move(text));
+        if (members[i].kind == MemberKind::messages && found[i]->elements().size() > kBatchMessagesMax)
+          limit = Limit::batch;
+      }
     } else if (members[i].required) {
       complaints.push_back(absence(members[i]));
     }

@@ -14,6 +14,17 @@ gateway::WorkerOptions with_keys(gateway::WorkerOptions options, const gateway::
   return options;
 }
 
+std::string reason_of(const HttpResponse& refusal) {
+  const auto body = JsonView::parse(refusal.body);
+  const auto message = body ? body->find("message") : std::nullopt;
+  const auto reason = message ? message->as_string() : std::nullopt;
+  return reason.value_or(std::string(reason_phrase(refusal.status)));
+}
+
+std::vector<LogField> turned_away(std::string_view remote_address, int status, std::string_view reason) {
+  return {{"remote", remote_address}, {"status", status}, {"reason", reason}};
+}
+
 }  // namespace
 
 WorkerApplication::WorkerApplication(const WorkerApplicationOptions& options,
@@ -43,7 +54,8 @@ void WorkerApplication::process(Now now, socketio::Effects& effects) {
       else if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect))
         events_.on_disconnected(*gone, now);
       else if (const auto* refused = std::get_if<socketio::ConnectRefused>(&effect))
-        note_turned_away(refused->remote_address, 429, refused->message, now);
+        audit_.write(AuditEvent::turned_away, now.instant,
+                     [&] { return turned_away(refused->remote_address, 429, refused->message); });
       else if (const auto* drained = std::get_if<socketio::QueueDrained>(&effect))
         worker_.on_queue_drained(drained->socket, now, effects);
     }
@@ -96,17 +108,9 @@ std::optional<HttpResponse> WorkerApplication::refuse_handshake(const RequestSit
 }
 
 void WorkerApplication::on_turned_away(std::string_view remote_address, const HttpResponse& refusal, Now now) {
-  const auto body = JsonView::parse(refusal.body);
-  const auto message = body ? body->find("message") : std::nullopt;
-  const auto reason = message ? message->as_string() : std::nullopt;
-  note_turned_away(remote_address, refusal.status, reason.value_or(std::string(reason_phrase(refusal.status))), now);
-}
-
-void WorkerApplication::note_turned_away(std::string_view remote_address, int status, std::string_view reason,
-                                         Now now) {
-  audit_.write(AuditEvent::turned_away, now.instant, [&] {
-    return std::vector<LogField>{{"remote", remote_address}, {"status", status}, {"reason", reason}};
-  });
+  // In a flood most lines are left out: the reason is read only for one that is written.
+  audit_.write(AuditEvent::turned_away, now.instant,
+               [&] { return turned_away(remote_address, refusal.status, reason_of(refusal)); });
 }
 
 void WorkerApplication::on_link_events(std::span<gateway::WorkerEvent> events, Now now, socketio::Effects& effects) {

@@ -59,7 +59,6 @@ class WorkerApplication final : public gateway::Application {
   bool take_administrators(const socketio::ApplicationEffect& effect, Now now, socketio::Effects& effects);
   /// Until nothing is left that one answer has brought about.
   void answer_outcomes(Now now, socketio::Effects& effects);
-  void note_turned_away(std::string_view remote_address, int status, std::string_view reason, Now now);
   void announce_if_due(Now now, socketio::Effects& effects);
 
   socketio::Server server_;
