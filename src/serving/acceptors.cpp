@@ -17,6 +17,8 @@ namespace {
 using boost::asio::ip::tcp;
 
 constexpr int kAcceptsPerTurn = 64;
+/// As many as a backlog holds (net.core.somaxconn): who still comes while the last are taken is turned away.
+constexpr int kLastBatchesMax = 4096 / kAcceptsPerTurn;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
 std::string address_text(const sockaddr_storage& address) {
@@ -56,6 +58,9 @@ void Acceptors::listen(const std::vector<int>& descriptors) {
 
 void Acceptors::close() {
   for (Acceptor& acceptor : acceptors_) {
+    // Whoever waits in the backlog is connected already, and may have sent a request.
+    for (int batch = 0; batch < kLastBatchesMax && accept_batch(acceptor) == Backlog::more; ++batch) {
+    }
     boost::system::error_code ignored;
     acceptor.close(ignored);
   }
@@ -69,25 +74,30 @@ void Acceptors::wait(std::size_t acceptor) {
 
 void Acceptors::on_ready(std::size_t acceptor) {
   begin_();
+  if (accept_batch(acceptors_[acceptor]) != Backlog::failed) return wait(acceptor);
+  // Those who wait in the backlog get their turn when descriptors are free again.
+  auto pause = std::make_shared<Timer>(context_.get_executor(), kAcceptPause);
+  pause->async_wait([this, acceptor, pause](const boost::system::error_code& fault) {
+    if (!fault && acceptors_[acceptor].is_open()) wait(acceptor);
+  });
+}
+
+Acceptors::Backlog Acceptors::accept_batch(Acceptor& acceptor) {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
-    const int descriptor = ::accept4(acceptors_[acceptor].native_handle(), reinterpret_cast<sockaddr*>(&peer), &size,
-                                     SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (descriptor < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-      if (errno == EINTR || errno == ECONNABORTED) continue;
-      // Out of descriptors or memory: those who wait in the backlog get their turn when some are free again.
+    const int descriptor =
+        ::accept4(acceptor.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor >= 0) {
+      accepted_(descriptor, address_text(peer));
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return Backlog::empty;
+    } else if (errno != EINTR && errno != ECONNABORTED) {
       logger_.error("accept failed", {{"error", std::strerror(errno)}});
-      auto pause = std::make_shared<Timer>(context_.get_executor(), kAcceptPause);
-      pause->async_wait([this, acceptor, pause](const boost::system::error_code& fault) {
-        if (!fault && acceptors_[acceptor].is_open()) wait(acceptor);
-      });
-      return;
+      return Backlog::failed;
     }
-    accepted_(descriptor, address_text(peer));
   }
-  wait(acceptor);
+  return Backlog::more;
 }
 
 }  // namespace famemely::serving

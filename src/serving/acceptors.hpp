@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -20,13 +21,17 @@ class Acceptors {
 
   /// Takes the descriptors over and begins to accept.
   void listen(const std::vector<int>& descriptors);
+  /// Accepts whoever waits already, and then no more. To be called within a turn.
   void close();
 
  private:
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
 
+  enum class Backlog : std::uint8_t { empty, more, failed };
+
   void wait(std::size_t acceptor);
   void on_ready(std::size_t acceptor);
+  [[nodiscard]] Backlog accept_batch(Acceptor& acceptor);
 
   boost::asio::io_context& context_;
   Logger& logger_;

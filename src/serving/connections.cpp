@@ -380,7 +380,8 @@ Duration Connections::transfer_time(std::size_t bytes) const {
 bool Connections::quiet() {
   bool quiet = true;
   table_.for_each_http([&](const Connection& connection) {
-    if (connection.http->awaiting_answer || connection.http->unsent()) quiet = false;
+    const HttpState& http = *connection.http;
+    if (http.inside_request || http.awaiting_answer || http.unsent()) quiet = false;
   });
   return quiet;
 }

@@ -61,9 +61,9 @@ class Connections {
   void apply(engineio::IoEffect& effect);
   /// Drops those whose request or silence has lasted too long.
   void close_overdue();
-  /// From now on every response is a connection's last.
+  /// From now on every response is a connection's last, but for those of polling sessions.
   void begin_leaving() { leaving_ = true; }
-  /// True if no request waits for an answer, and no answer for being written.
+  /// True if no request has begun or waits for an answer, and no answer for being written.
   [[nodiscard]] bool quiet();
 
  private:

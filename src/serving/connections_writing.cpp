@@ -19,7 +19,9 @@ void Connections::respond(Connection& connection, HttpResponse response) {
   if (!connection.http) return;
   HttpState& http = *connection.http;
   service_.decorate(response, http.site());
-  const bool keep_alive = http.keep_alive && !response.close && !leaving_;
+  // A polling session takes the end of its queue and its close packet with further requests, for which there is no
+  // other connection any more.
+  const bool keep_alive = http.keep_alive && !response.close && (!leaving_ || http.for_socketio);
   http.out.append(serialize(response, http.head_only, keep_alive));
   http.keep_alive = keep_alive;
   http.awaiting_answer = false;

@@ -8,6 +8,9 @@ namespace {
 
 constexpr std::chrono::seconds kSweepInterval{1};
 
+/// What had been sent when a shutdown began is read within it.
+constexpr std::chrono::milliseconds kLastReads{20};
+
 }  // namespace
 
 WorkerLoop::WorkerLoop(const ConnectionOptions& options, boost::asio::io_context& context, socketio::Service& service,
@@ -43,8 +46,8 @@ void WorkerLoop::after_end() {
 }
 
 void WorkerLoop::arm_timer() {
-  const Instant due =
-      std::min({service_.transports().next_deadline(), service_.next_deadline(), next_sweep_, shutdown_deadline_});
+  const Instant due = std::min(
+      {service_.transports().next_deadline(), service_.next_deadline(), next_sweep_, last_reads_, shutdown_deadline_});
   if (due == kNever || due >= timer_armed_) return;
   timer_armed_ = due;
   timer_.expires_at(due);
@@ -63,6 +66,7 @@ void WorkerLoop::on_timer() {
     connections_.close_overdue();
     next_sweep_ = now.instant + kSweepInterval;
   }
+  if (now.instant >= last_reads_) last_reads_ = kNever;
   turns_.settle();
   turns_.end();
 }
@@ -72,6 +76,7 @@ void WorkerLoop::begin_shutdown(Instant deadline, std::function<void()> drained)
   acceptors_.close();
   connections_.begin_leaving();
   shutdown_deadline_ = deadline;
+  last_reads_ = std::min(turns_.now().instant + kLastReads, deadline);
   drained_ = std::move(drained);
   service_.begin_shutdown(turns_.now(), deadline, turns_.effects());
   turns_.settle();
@@ -80,7 +85,7 @@ void WorkerLoop::begin_shutdown(Instant deadline, std::function<void()> drained)
 
 void WorkerLoop::check_drained() {
   if (!drained_) return;
-  const bool quiet = service_.idle() && connections_.quiet();
+  const bool quiet = last_reads_ == kNever && service_.idle() && connections_.quiet();
   if (!quiet && turns_.now().instant < shutdown_deadline_) return;
   shutdown_deadline_ = kNever;
   std::exchange(drained_, nullptr)();

@@ -35,8 +35,8 @@ class WorkerLoop final : private Turns::Parts {
   /// be called with their `now` and `effects`.
   [[nodiscard]] Turns& turns() { return turns_; }
 
-  /// Stops accepting, lets the service close what is open, and calls `drained` once nothing is left, or at the
-  /// deadline.
+  /// Stops accepting, lets the service close what is open, and calls `drained` once what had been sent is read and
+  /// nothing is left, or at the deadline.
   void begin_shutdown(Instant deadline, std::function<void()> drained);
 
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
@@ -58,6 +58,7 @@ class WorkerLoop final : private Turns::Parts {
   Timer timer_;
   Instant timer_armed_ = kNever;
   Instant next_sweep_ = kNever;
+  Instant last_reads_ = kNever;
   Instant shutdown_deadline_ = kNever;
   std::function<void()> drained_;
 };

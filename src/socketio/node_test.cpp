@@ -150,6 +150,11 @@ TEST(SocketIoNode, RefusesNewcomersWhileItShutsDownAndClosesTheOthersWithoutADis
   const ConnectionId client = bench.join();
   bench.node.begin_shutdown(bench.now, bench.now.instant + seconds(1), bench.effects());
   bench.settle();
+  const ConnectionId newcomer = bench.open();
+  bench.send(newcomer, "40");
+  EXPECT_THAT(bench.received(newcomer), ElementsAre(R"(44{"message":"Server is shutting down"})"));
+  EXPECT_THAT(bench.received(client), ElementsAre());  // what it had sent is still being read
+  bench.pass(SocketCloser::kStepMax);
   EXPECT_THAT(bench.received(client), ElementsAre(StartsWith("close:")));
 }
 

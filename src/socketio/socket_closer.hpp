@@ -11,7 +11,8 @@
 namespace famemely::socketio {
 
 /// Spreads the closing of all sockets over a while, so that their clients reconnect elsewhere without a stampede:
-/// evenly until half of the time is over, a few sockets sooner.
+/// evenly until half of the time is over, a few sockets sooner. The first waits for a step as well: what its client had
+/// sent by the beginning is read meanwhile.
 class SocketCloser {
  public:
   static constexpr std::chrono::milliseconds kStepMax{20};
@@ -33,7 +34,7 @@ class SocketCloser {
   void put_back(SocketId socket) { sockets_.push_back(socket); }
 
   [[nodiscard]] Instant next_deadline() const {
-    return done() ? kNever : begun_ + step_ * static_cast<std::int64_t>(closed_);
+    return done() ? kNever : begun_ + step_ * static_cast<std::int64_t>(closed_ + 1);
   }
   [[nodiscard]] bool done() const { return closed_ == sockets_.size(); }
 
