@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { accepts, eventually, freePort, start, startBroker, stop, temporaryDirectory } from './harness.mjs';
+import { accepts, eventually, freePort, mqtt, sleep, start, startBroker, stop, temporaryDirectory } from './harness.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
@@ -133,6 +133,13 @@ export async function startRabbitmq(t, { topics } = {}) {
       for (const stream of [broker.child.stdout, broker.child.stderr]) stream.on('data', (data) => (output += data));
       await eventually(async () => broker.child.exitCode !== null || accepts(port), 'RabbitMQ accepts connections', 90_000);
       if (broker.child.exitCode !== null) throw new Error(`RabbitMQ ended before it accepted connections:\n${output}`);
+      // It listens before its plugin knows what to do with a client.
+      const greets = () =>
+        mqtt.connectAsync(broker.url, { protocolVersion: 4, reconnectPeriod: 0 }, false).then(
+          (client) => client.endAsync(true).then(() => true),
+          () => sleep(100),
+        );
+      await eventually(greets, 'RabbitMQ takes a client', 90_000);
     },
     stop: () => stop(broker.child),
     kill: () => stop(broker.child, 'SIGKILL'),

@@ -33,7 +33,8 @@ export const program = process.env.FAMEMELY_MQTT ?? path.join(here, '../../build
 if (!existsSync(program)) throw new Error(`${program} is not built: set FAMEMELY_MQTT to the program under test`);
 
 export const secret = 'the-tests-sign-their-tokens-with-this-secret';
-export const patience = 8_000;
+/** Milliseconds until something that must come is given up: many, because a machine that builds beside it is slow. */
+export const patience = 20_000;
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -245,6 +246,7 @@ export async function startProgram(t, { args = [], env, cwd, awaitListening = tr
     eventually(() => gateway.log.find((line) => line.event === event), `log event ${event}`, ms);
   t.after(async () => {
     await stop(child, 'SIGKILL');
+    if (t.passed === false) t.diagnostic(`the last the gateway said:\n${gateway.text.split('\n').slice(-30).join('\n')}`);
   });
   if (!awaitListening) return gateway;
   const early = child.ended.then(({ code, signal, error }) => {

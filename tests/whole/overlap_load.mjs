@@ -27,12 +27,21 @@ export function faults(seen, first = seen[0]) {
   return found.slice(0, 10);
 }
 
-/** Numbered messages, each number on each topic at each QoS, until it is stopped. */
-export function flow(publisher, topics, levels, pause = 3) {
+/** How many numbers the slowest of those who must see all may be behind: what a broker queues beyond it proves nothing. */
+const lagMax = 50;
+
+/**
+ * Numbered messages, each number on each topic at each QoS, until it is stopped; no faster than all `readers` can read,
+ * or a slow machine's broker would be minutes behind.
+ */
+export function flow(publisher, topics, levels, { pause = 3, readers = [] } = {}) {
   let running = true;
   let sent = 0;
+  const latest = (socket) => socket.messages.at(-1)?.payload[1] ?? -1;
+  const areBehind = () => readers.some((socket) => latest(socket) < sent - lagMax);
   const ended = (async () => {
     for (; running; ++sent) {
+      while (running && areBehind()) await sleep(pause);
       for (const topic of topics) for (const qos of levels) publisher.publish(topic, `[${qos},${sent}]`, { qos });
       await sleep(pause);
     }
@@ -62,7 +71,7 @@ export async function exerciseOverlaps(t, { broker, env, highest = 2, guests = 6
   await subscribe(steady[0], 'c/+', highest);
   await subscribe(steady[0], 'c/2/x', 1);
   await subscribe(steady[1], '#', highest);
-  const traffic = flow(other, topics, levels);
+  const traffic = flow(other, topics, levels, { readers: steady });
   const visitors = [];
   try {
     for (const i of count(guests)) {
