@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <string>
 
-#include "api/json_views.hpp"
 #include "base/content_coding.hpp"
-#include "base/error.hpp"
+#include "base/http_error.hpp"
 
 namespace famemely::api {
 namespace {
@@ -48,13 +47,6 @@ Form choose_form(const BundledFile& file, std::string_view accept_encoding) {
   return {"", file.plain};
 }
 
-HttpResponse not_served(std::string message) {
-  HttpResponse response{.status = 404, .fields = {}, .body = {}};
-  response.fields.add("Content-Type", "application/json; charset=utf-8");
-  response.body = http_error_json(Error{ErrorCode::not_found, std::move(message)});
-  return response;
-}
-
 }  // namespace
 
 bool ClientBundle::claims(const HttpRequest& request) {
@@ -63,11 +55,11 @@ bool ClientBundle::claims(const HttpRequest& request) {
 }
 
 HttpResponse ClientBundle::answer(const HttpRequest& request) const {
-  if (!wanted_) return not_served("The client bundle is not served: SERVE_CLIENT is false");
+  if (!wanted_) return http_error(404, "The client bundle is not served: SERVE_CLIENT is false");
   const std::string_view name = file_name(request.path());
   const auto file = std::ranges::find(files_, name, &BundledFile::name);
   if (file == files_.end())
-    return not_served("The client bundle is not served: this program was built with FAMEMELY_CLIENT_BUNDLE=OFF");
+    return http_error(404, "The client bundle is not served: this program was built with FAMEMELY_CLIENT_BUNDLE=OFF");
 
   const Form form = choose_form(*file, request.fields.value_or("Accept-Encoding", ""));
   const std::string tag =

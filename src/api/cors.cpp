@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-#include "api/json_views.hpp"
-#include "base/error.hpp"
+#include "base/http_error.hpp"
 
 namespace famemely::api {
 namespace {
@@ -61,11 +60,7 @@ void CorsPolicy::decorate(HttpResponse& response, const RequestSite& site) const
 
 std::optional<HttpResponse> CorsPolicy::refuse_handshake(const RequestSite& site) const {
   if (site.origin.empty() || allows(site)) return std::nullopt;
-  HttpResponse response{.status = 403, .fields = {}, .body = {}};
-  response.fields.add("Content-Type", "application/json; charset=utf-8");
-  response.body = http_error_json(Error{
-      ErrorCode::forbidden, fmt::format("Origin {} is not allowed: CORS_ORIGINS lists those that are", site.origin)});
-  return response;
+  return http_error(403, fmt::format("Origin {} is not allowed: CORS_ORIGINS lists those that are", site.origin));
 }
 
 HttpResponse CorsPolicy::preflight(const HttpRequest& request) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "base/json_text.hpp"
-#include "base/utf8.hpp"
 
 namespace famemely::api {
 namespace {
@@ -108,18 +107,6 @@ std::string limits_json(const LimitCounters& counters) {
 
 std::string published_json(std::string_view topic, WallTime now) {
   return fmt::format("{{\"topic\":{},\"timestamp\":\"{}\"}}", json_string(topic), to_iso8601(now));
-}
-
-std::string http_error_json(const Error& error) {
-  std::string message;
-  if (error.details.empty()) {
-    message = json_string(as_utf8(error.message));  // it may name what came in a request line or a header field
-  } else {
-    for (const std::string& detail : error.details) message += (message.empty() ? "[" : ",") + json_string(detail);
-    message += "]";
-  }
-  return fmt::format("{{\"statusCode\":{},\"message\":{},\"error\":{}}}", error.status(), message,
-                     json_string(error.reason()));
 }
 
 std::string with_success(const std::string& object_json) {

@@ -5,7 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.hpp"
 #include "base/instant.hpp"
 #include "base/limit_counters.hpp"
 #include "gateway/authenticator.hpp"
@@ -46,9 +45,6 @@ namespace famemely::api {
 
 /// `{"topic":…,"timestamp":…}`: what answers a publish.
 [[nodiscard]] std::string published_json(std::string_view topic, WallTime now);
-
-/// `{"statusCode":n,"message":string|string[],"error":"Reason Phrase"}`, as NestJS answers.
-[[nodiscard]] std::string http_error_json(const Error& error);
 
 /// `{"success":true,…}` with the members of the object.
 [[nodiscard]] std::string with_success(const std::string& object_json);

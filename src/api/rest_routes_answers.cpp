@@ -6,6 +6,7 @@
 
 #include "api/json_views.hpp"
 #include "api/rest_routes.hpp"
+#include "base/http_error.hpp"
 
 namespace famemely::api {
 namespace {
@@ -84,7 +85,7 @@ void RestRoutes::answer(const Exchange& exchange, std::string body, Turn turn) {
 
 void RestRoutes::refuse(const Exchange& exchange, const Error& error, Turn turn) {
   options_.limiting.note_refusal(error);
-  HttpResponse response = json_response(error.status(), http_error_json(error));
+  HttpResponse response = http_error(error);
   if (error.code == ErrorCode::unauthorized) response.fields.add("WWW-Authenticate", "Bearer");
   if (error.code == ErrorCode::unavailable || error.code == ErrorCode::too_many_requests)
     response.fields.add("Retry-After", "1");

@@ -323,7 +323,7 @@ class Worker {
   void store(std::shared_ptr<KeptSession> session);
   [[nodiscard]] std::shared_ptr<KeptSession> take_session(Client& client);
   [[nodiscard]] std::shared_ptr<KeptSession> take_kept(const socketio::Sid& pid);
-  void end_kept(const socketio::Sid& pid);
+  void end_kept(socketio::Sid pid);
   void end_session(const socketio::Sid& pid);
   void release_filters(const KeptSession& session);
   [[nodiscard]] std::vector<MessageInterest> interests_of(const KeptSession& session, MessageSequence seen) const;

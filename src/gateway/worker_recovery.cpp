@@ -77,8 +77,7 @@ void Worker::keep_within_limits_of(const std::string& user_id) {
     const bool fits = (!limits.connections || user.kept.size() <= *limits.connections) &&
                       (!limits.subscriptions || user.kept_filters <= *limits.subscriptions);
     if (fits) return;
-    const socketio::Sid oldest = user.kept.front();
-    end_kept(oldest);
+    end_kept(user.kept.front());
   }
 }
 
@@ -156,11 +155,11 @@ void Worker::release_filters(const KeptSession& session) {
   forget_user_if_gone(session.user_id);
 }
 
-void Worker::end_kept(const socketio::Sid& pid) {
-  const socketio::Sid ended = pid;  // which may be the list's own, and goes with its entry
-  const std::shared_ptr<KeptSession> session = take_kept(ended);
+/// By value: the identifier may be the list's own, and goes with its entry.
+void Worker::end_kept(socketio::Sid pid) {
+  const std::shared_ptr<KeptSession> session = take_kept(pid);
   release_filters(*session);
-  if (ended.owner() != options_.index) commands_.push_back(SessionOverCommand{ended});
+  if (pid.owner() != options_.index) commands_.push_back(SessionOverCommand{pid});
 }
 
 /// Of a socket that is here.

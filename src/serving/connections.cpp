@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "base/json_text.hpp"
+#include "base/http_error.hpp"
 #include "serving/acceptors.hpp"
 
 namespace famemely::serving {
@@ -32,11 +32,9 @@ Limit limit_of(int status) {
 bool turns_away(int status) { return status == 429 || status == 503; }
 
 HttpResponse make_refusal(int status, std::string_view what) {
-  HttpResponse response{.status = status, .fields = {}, .body = {}, .close = true};
+  HttpResponse response = http_error(status, what);
+  response.close = true;
   if (turns_away(status)) response.fields.add("Retry-After", std::string(kRetryAfterSeconds));
-  response.fields.add("Content-Type", "application/json; charset=utf-8");
-  response.body = "{\"statusCode\":" + std::to_string(status) + ",\"message\":" + json_string(what) +
-                  ",\"error\":" + json_string(reason_phrase(status)) + "}";
   return response;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/http_error.hpp"
 #include "base/json_text.hpp"
 
 namespace famemely::engineio {
@@ -49,13 +50,9 @@ std::optional<Admission::Place> Server::admit(ConnectionId connection, const Htt
   if (!options_.admission) return Admission::Place();
   auto place = options_.admission->admit(request.remote_address, now.instant);
   if (place) return *std::move(place);
-  HttpResponse response{.status = place.error().status, .fields = {}, .body = {}};
-  response.fields.add("Content-Type", "application/json");
+  HttpResponse response = http_error(place.error().status, place.error().message);
   response.fields.add("Cache-Control", "no-store");
   response.fields.add("Retry-After", std::string(kRetryAfterSeconds));
-  response.body = "{\"statusCode\":" + std::to_string(response.status) +
-                  ",\"message\":" + json_string(place.error().message) +
-                  ",\"error\":" + json_string(reason_phrase(response.status)) + "}";
   io.push_back(Respond{connection, std::move(response)});
   return std::nullopt;
 }
