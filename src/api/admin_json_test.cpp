@@ -71,6 +71,7 @@ TEST(AdminJson, GivesTheSameTextForTheSameSockets) {
 
 TEST(AdminJson, ShowsAThousandSocketsAtMost) {
   std::vector<gateway::ListedSocket> sockets;
+  sockets.reserve(1200);
   for (int i = 0; i < 1200; ++i) sockets.push_back(socket("sid-" + std::to_string(1000 + i)));
   const std::string json = all_sockets_json(sockets);
   EXPECT_EQ(JsonView::parse(json)->elements().size(), gateway::kListedSocketsMax);

@@ -141,7 +141,7 @@ std::optional<Error> RestRoutes::publish_batch(Exchange& exchange, const HttpReq
   exchange.batch = BatchAnswer(items.size());
   for (std::size_t place = 0; place < items.size(); ++place) {
     if (const auto refusal = options_.limiting.refuse_publish(exchange.identity->user_id, turn.now.instant)) {
-      exchange.batch.note(place, *refusal, turn.now.wall);
+      exchange.batch.note(place, refusal, turn.now.wall);
       continue;
     }
     auto message = items[place].kind() == JsonKind::object

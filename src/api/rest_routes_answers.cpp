@@ -111,7 +111,7 @@ void RestRoutes::answer(const Exchange& exchange, HttpResponse response, Turn tu
   response.fields.add("X-Request-Id", exchange.request_id);
   if (options_.compressed_bytes_min)
     encode_content(response, accepts_gzip(exchange.accept_encoding), *options_.compressed_bytes_min, gzip_);
-  turn.effects.for_io.push_back(socketio::Respond{*exchange.connection, std::move(response)});
+  turn.effects.for_io.emplace_back(socketio::Respond{*exchange.connection, std::move(response)});
 }
 
 }  // namespace famemely::api

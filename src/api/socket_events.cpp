@@ -231,7 +231,8 @@ void SocketEvents::subscribe(const socketio::EventReceived& event, Asker asker, 
   audit_.write(AuditEvent::subscribed, turn.now.instant, [&] {
     return describe(client, {{"topic", asker.topic}, {"qos", qos}});
   });
-  wait(worker_.subscribe(asker.socket, *filter, qos), std::move(asker));
+  const gateway::RequestId request = worker_.subscribe(asker.socket, *filter, qos);
+  wait(request, std::move(asker));
 }
 
 void SocketEvents::unsubscribe(const socketio::EventReceived& event, Asker asker, const gateway::Client& client,
@@ -246,7 +247,8 @@ void SocketEvents::unsubscribe(const socketio::EventReceived& event, Asker asker
   if (logger_.enabled(LogLevel::debug))
     logger_.debug("unsubscribe",
                   {{"socket", server_.sid(asker.socket)}, {"user", client.identity->user_id}, {"topic", asker.topic}});
-  wait(worker_.unsubscribe(asker.socket, *filter), std::move(asker));
+  const gateway::RequestId request = worker_.unsubscribe(asker.socket, *filter);
+  wait(request, std::move(asker));
 }
 
 /// Its user's subscription is not the socket's to end.
@@ -264,6 +266,7 @@ void SocketEvents::list_subscriptions(const Asker& asker, const gateway::Client&
   using Source = gateway::ListedSubscription::Source;
   const std::string& user_id = client.identity->user_id;
   std::vector<gateway::ListedSubscription> listed;
+  listed.reserve(client.subscriptions.size());
   for (const gateway::Subscription& own : client.subscriptions)
     listed.push_back({own.id, own.filter.text(), own.qos, user_id, own.created_at, Source::socket});
   for (const auto& of_user : worker_.user_subscriptions(client))

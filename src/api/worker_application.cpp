@@ -87,7 +87,7 @@ void WorkerApplication::answer_outcomes(Now now, socketio::Effects& effects) {
 void WorkerApplication::on_request(socketio::ConnectionId connection, HttpRequest request, Now now,
                                    socketio::Effects& effects) {
   if (ClientBundle::claims(request)) {
-    effects.for_io.push_back(socketio::Respond{connection, client_bundle_.answer(request)});
+    effects.for_io.emplace_back(socketio::Respond{connection, client_bundle_.answer(request)});
     return;
   }
   routes_.on_request(connection, request, now, effects);

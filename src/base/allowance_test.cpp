@@ -27,6 +27,7 @@ TEST(Allowance, ManyThreadsTakeNoMoreThanThereIs) {
   Allowance allowance;
   std::atomic<int> taken = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&] {
       for (int tries = 0; tries < 5000; ++tries)

@@ -64,6 +64,7 @@ TEST(TokenBucket, ManyThreadsTakeNoMoreThanThereIs) {
   TokenBucket bucket;
   std::atomic<int> taken = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) threads.emplace_back([&] { taken += taken_at(bucket, kStart, {1000}, 5000); });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(taken, 2000);

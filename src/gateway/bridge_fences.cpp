@@ -97,7 +97,7 @@ void Bridge::hand_over_retained(RetainedFetcher::Portion& portion) {
     event.requests.push_back(wish.request);
   }
   for (auto& [worker, event] : by_worker) queue(worker, std::move(event));
-  if (!again.empty()) fetcher_.want_again(std::move(again), std::move(portion.wishes));
+  if (!again.empty()) fetcher_.want_again(std::move(again), portion.wishes);
 }
 
 }  // namespace famemely::gateway

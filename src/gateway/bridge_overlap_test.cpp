@@ -463,7 +463,6 @@ std::string first_fault(const Variant& variant, std::uint32_t histories) {
   return "";
 }
 
-constexpr testing::BrokerVariant kCopies{};
 constexpr testing::BrokerVariant kOneCopy{.one_copy = true};
 constexpr testing::BrokerVariant kLanes{.numbered = false};
 

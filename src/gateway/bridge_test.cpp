@@ -35,7 +35,7 @@ class BridgeTest : public ::testing::Test {
   std::string suback(WorkerIndex worker, RequestId request, std::string_view filter, std::uint8_t qos) {
     live().output().clear();
     std::vector<LinkCommand> commands;
-    commands.push_back(SubscribeCommand{worker, request, *mqtt::TopicFilter::parse(filter), qos});
+    commands.emplace_back(SubscribeCommand{worker, request, *mqtt::TopicFilter::parse(filter), qos});
     bridge_.on_commands(commands, now_);
     std::string answers;
     std::string_view sent = live().output();
@@ -57,7 +57,7 @@ class BridgeTest : public ::testing::Test {
 
   void publish(RequestId request, std::uint8_t qos) {
     std::vector<LinkCommand> commands;
-    commands.push_back(
+    commands.emplace_back(
         PublishCommand{0, request, OutgoingMessage{.topic = *mqtt::TopicName::parse("t"), .payload = "1", .qos = qos}});
     bridge_.on_commands(commands, now_);
   }
@@ -216,7 +216,7 @@ TEST_F(BridgeTest, AfterDisconnectNothingIsOpened) {
 
 TEST_F(BridgeTest, LetsEveryWorkerLookForASocketThatIsToGo) {
   std::vector<LinkCommand> commands;
-  commands.push_back(DisconnectCommand{0, "a-sid", true, "root"});
+  commands.emplace_back(DisconnectCommand{0, "a-sid", true, "root"});
   bridge_.on_commands(commands, now_);
   for (std::size_t worker = 0; worker < 2; ++worker)
     EXPECT_EQ(events(worker).back(), "disconnect a-sid and close by root") << worker;
@@ -224,7 +224,7 @@ TEST_F(BridgeTest, LetsEveryWorkerLookForASocketThatIsToGo) {
 
 TEST_F(BridgeTest, AddsUpWhatAllWorkersHaveEnded) {
   std::vector<LinkCommand> commands;
-  commands.push_back(EndSessionsCommand{1, 7, {.user_id = "alice"}});
+  commands.emplace_back(EndSessionsCommand{1, 7, {.user_id = "alice"}});
   bridge_.on_commands(commands, now_);
   std::uint64_t ending = 0;
   for (std::size_t worker = 0; worker < 2; ++worker) {
@@ -232,11 +232,11 @@ TEST_F(BridgeTest, AddsUpWhatAllWorkersHaveEnded) {
     ending = std::get<EndSessions>(bridge_.events_for(worker).back()).ending;
   }
   commands.clear();
-  commands.push_back(EndSessionsReply{0, ending, 2});
+  commands.emplace_back(EndSessionsReply{0, ending, 2});
   bridge_.on_commands(commands, now_);
   EXPECT_EQ(events(1).back(), "end alice") << "one worker has not said";
   commands.clear();
-  commands.push_back(EndSessionsReply{1, ending, 3});
+  commands.emplace_back(EndSessionsReply{1, ending, 3});
   bridge_.on_commands(commands, now_);
   EXPECT_EQ(events(1).back(), "ended 7: 5");
 }

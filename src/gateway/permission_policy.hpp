@@ -30,8 +30,8 @@ class PermissionPolicy {
   explicit PermissionPolicy(PermissionRules rules);
   PermissionPolicy(const PermissionPolicy&) = delete;
   PermissionPolicy& operator=(const PermissionPolicy&) = delete;
-  PermissionPolicy(PermissionPolicy&&) = default;
-  PermissionPolicy& operator=(PermissionPolicy&&) = default;
+  PermissionPolicy(PermissionPolicy&&) noexcept = default;
+  PermissionPolicy& operator=(PermissionPolicy&&) noexcept = default;
   ~PermissionPolicy() = default;
 
   [[nodiscard]] static PermissionPolicy built_in() { return PermissionPolicy(PermissionRules::built_in()); }

@@ -7,10 +7,10 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-std::shared_ptr<const RetainedList> list(std::vector<std::pair<std::string, MessageSequence>> messages,
+std::shared_ptr<const RetainedList> list(const std::vector<std::pair<std::string, MessageSequence>>& messages,
                                          bool second_time = false) {
   RetainedList made{.messages = {}, .second_time = second_time};
-  for (auto& [topic, overtaken_at] : messages)
+  for (const auto& [topic, overtaken_at] : messages)
     made.messages.push_back({.topic = topic, .frame = {}, .overtaken_at = overtaken_at});
   return std::make_shared<const RetainedList>(std::move(made));
 }

@@ -42,7 +42,7 @@ void RetainedFetcher::want(const mqtt::TopicFilter& filter, Wish wish) {
   wanted_[place->second - taken_].wishes.push_back(wish);
 }
 
-void RetainedFetcher::want_again(std::map<std::string, MessageSequence> overtaken, std::vector<Wish> wishes) {
+void RetainedFetcher::want_again(std::map<std::string, MessageSequence> overtaken, const std::vector<Wish>& wishes) {
   while (!overtaken.empty()) {
     Portion portion{.filters = {}, .wishes = wishes};
     while (!overtaken.empty() && portion.filters.size() < kFiltersPerFetchMax) {

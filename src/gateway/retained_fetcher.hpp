@@ -70,7 +70,7 @@ class RetainedFetcher final : public BrokerChannel {
 
   void want(const mqtt::TopicFilter& filter, Wish wish);
   /// The topics once more, by name.
-  void want_again(std::map<std::string, MessageSequence> overtaken, std::vector<Wish> wishes);
+  void want_again(std::map<std::string, MessageSequence> overtaken, const std::vector<Wish>& wishes);
   /// While the live connection is away nothing is fetched: what it had not delivered could not be told apart.
   void allow(bool allowed) { allowed_ = allowed; }
   /// Begins the next fetch if one is wanted and the connection allows it; asks for a connection if there is none.

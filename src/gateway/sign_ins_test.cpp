@@ -103,6 +103,7 @@ TEST_F(SignInsTest, RemembersWhoIsConnectedHoweverManyTheyAre) {
   const auto token_of = [](std::size_t i) { return token(R"("aud":"authenticated","n":)" + std::to_string(i)); };
   std::vector<SignedIn> connected;
   constexpr std::size_t kConnected = SignIns::kTokensMax + 1000;
+  connected.reserve(kConnected);
   for (std::size_t i = 0; i < kConnected; ++i) connected.push_back(sign_ins_.sign_in(token_of(i), false, kNow).value());
   for (std::size_t i = 0; i < 2 * kConnected; ++i)
     ASSERT_TRUE(sign_ins_.sign_in(token_of(kConnected + i), false, kNow)) << "they ask once, and are gone";

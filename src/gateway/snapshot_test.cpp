@@ -22,6 +22,7 @@ TEST(Snapshot, IsAlwaysWhole) {
   Snapshot<Pair> snapshot(std::make_shared<const Pair>(0, 0));
   std::atomic<bool> done = false;
   std::vector<std::thread> readers;
+  readers.reserve(2);
   for (int i = 0; i < 2; ++i)
     readers.emplace_back([&] {
       while (!done) {

@@ -403,7 +403,7 @@ TEST_F(LanesTest, ThereAreEightOfThem) {
   for (RequestId request = 1; request <= 9; ++request) {
     ask(0, request, text);
     grant();
-    text = "+/" + text;
+    text.insert(0, "+/");
   }
   const Texts told = answers();
   ASSERT_EQ(told.size(), 9U);

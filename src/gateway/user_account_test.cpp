@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 namespace famemely::gateway {
 namespace {
@@ -51,8 +52,7 @@ TEST(UserSeat, ThereAreAsManyAsTheUserMayHaveConnections) {
 TEST(UserSeat, AMovedOneCountsOnce) {
   Book book({.connections = 1});
   auto seat = UserSeat::take(&book, "alice", kNow);
-  UserSeat moved = *std::move(seat);
-  seat.reset();
+  UserSeat moved = std::exchange(seat, std::nullopt).value();
   EXPECT_FALSE(UserSeat::take(&book, "alice", kNow));
   moved = UserSeat();
   EXPECT_TRUE(UserSeat::take(&book, "alice", kNow));

@@ -87,11 +87,11 @@ RequestId Worker::publish(OutgoingMessage message) {
   const RequestId request = ++last_request_;
   ++counters_.publishes;
   if (!link_status_.is_connected) {
-    outcomes_.push_back(PublishOutcome{request, Error{ErrorCode::unavailable, "MQTT client is not connected"}});
+    outcomes_.emplace_back(PublishOutcome{request, Error{ErrorCode::unavailable, "MQTT client is not connected"}});
     return request;
   }
   awaited_.insert(request);
-  commands_.push_back(PublishCommand{options_.index, request, std::move(message)});
+  commands_.emplace_back(PublishCommand{options_.index, request, std::move(message)});
   return request;
 }
 
@@ -101,7 +101,7 @@ RequestId Worker::subscribe(socketio::SocketId socket, const mqtt::TopicFilter& 
   if (!client) return request;  // gone: nobody waits for the answer
   if (!client->find(filter)) {
     if (auto refusal = refuse_subscription(*client)) {
-      outcomes_.push_back(SubscribeOutcome{request, failure(*std::move(refusal))});
+      outcomes_.emplace_back(SubscribeOutcome{request, failure(*std::move(refusal))});
       return request;
     }
   }
@@ -113,7 +113,7 @@ void Worker::ask_for_filter(RequestId request, Client& client, const mqtt::Topic
   ++client.asks;
   ++held_[filter.text()].asks;
   asks_.emplace(request, Ask{client.socket, filter, qos, {}});
-  commands_.push_back(SubscribeCommand{options_.index, request, filter, qos});
+  commands_.emplace_back(SubscribeCommand{options_.index, request, filter, qos});
 }
 
 std::optional<Error> Worker::refuse_subscription(Client& client) {
@@ -150,7 +150,7 @@ RequestId Worker::unsubscribe(socketio::SocketId socket, const mqtt::TopicFilter
     leave(*client, static_cast<std::size_t>(held - client->subscriptions.data()));
   else
     error = Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", filter.text())};
-  outcomes_.push_back(UnsubscribeOutcome{request, std::move(error)});
+  outcomes_.emplace_back(UnsubscribeOutcome{request, std::move(error)});
   return request;
 }
 
@@ -182,7 +182,7 @@ void Worker::release_unheld(const mqtt::TopicFilter& filter) {
   const FilterId id = held->second.id;
   if (id != 0 && index_.has_members(id)) return;
   held_.erase(held);
-  if (id != 0) commands_.push_back(ReleaseCommand{options_.index, id, last_grant_});
+  if (id != 0) commands_.emplace_back(ReleaseCommand{options_.index, id, last_grant_});
 }
 
 // --- answers ---
@@ -192,7 +192,7 @@ void Worker::on_link_event(WorkerEvent& event, Now now, socketio::Effects& effec
   if (auto* subscribe_answer = std::get_if<SubscribeAnswer>(&event)) return on_subscribe_answer(*subscribe_answer, now);
   if (auto* publish_answer = std::get_if<PublishAnswer>(&event)) {
     if (awaited_.erase(publish_answer->request))
-      outcomes_.push_back(PublishOutcome{publish_answer->request, std::move(publish_answer->error)});
+      outcomes_.emplace_back(PublishOutcome{publish_answer->request, std::move(publish_answer->error)});
   } else if (const auto* retained = std::get_if<RetainedMessages>(&event)) {
     on_retained(*retained, now.instant);
   } else if (const auto* lost = std::get_if<FilterLost>(&event)) {
@@ -207,14 +207,15 @@ void Worker::on_link_event(WorkerEvent& event, Now now, socketio::Effects& effec
     on_user_subscription_refused(*refused);
   } else if (auto* user_answer = std::get_if<UserSubscribeAnswer>(&event)) {
     if (awaited_.erase(user_answer->request))
-      outcomes_.push_back(UserSubscribeOutcome{user_answer->request, std::move(user_answer->outcome)});
+      outcomes_.emplace_back(UserSubscribeOutcome{user_answer->request, std::move(user_answer->outcome)});
   } else if (auto* left_answer = std::get_if<UserUnsubscribeAnswer>(&event)) {
     if (awaited_.erase(left_answer->request))
-      outcomes_.push_back(UnsubscribeOutcome{left_answer->request, std::move(left_answer->error)});
+      outcomes_.emplace_back(UnsubscribeOutcome{left_answer->request, std::move(left_answer->error)});
   } else if (const auto* question = std::get_if<SurveyQuestion>(&event)) {
     answer_survey(*question);
   } else if (auto* survey = std::get_if<SurveyAnswer>(&event)) {
-    if (awaited_.erase(survey->request)) outcomes_.push_back(SurveyOutcome{survey->request, std::move(survey->survey)});
+    if (awaited_.erase(survey->request))
+      outcomes_.emplace_back(SurveyOutcome{survey->request, std::move(survey->survey)});
   } else if (const auto* wanted = std::get_if<RecoveryQuestion>(&event)) {
     on_recovery_question(*wanted, now, effects);
   } else if (auto* recovered = std::get_if<Recovered>(&event)) {
@@ -222,7 +223,7 @@ void Worker::on_link_event(WorkerEvent& event, Now now, socketio::Effects& effec
   } else if (const auto* ending = std::get_if<EndSessions>(&event)) {
     on_end_sessions(*ending, now, effects);
   } else if (const auto* ended = std::get_if<SessionsEnded>(&event)) {
-    if (awaited_.erase(ended->request)) outcomes_.push_back(SessionsEndedOutcome{ended->request, ended->sockets});
+    if (awaited_.erase(ended->request)) outcomes_.emplace_back(SessionsEndedOutcome{ended->request, ended->sockets});
   } else if (const auto* changed = std::get_if<PolicyChanged>(&event)) {
     use_policy(changed->policy);
   } else if (std::holds_alternative<KeysChanged>(event)) {
@@ -250,9 +251,9 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
           failure(Error{ErrorCode::forbidden, fmt::format("Not authorized to subscribe to {}", ask.filter.text())});
     if (!answer.outcome) {
       if (late_asks_.contains(answer.request))
-        outcomes_.push_back(SubscriptionLost{ask.socket, ask.filter, std::move(answer.outcome.error())});
+        outcomes_.emplace_back(SubscriptionLost{ask.socket, ask.filter, std::move(answer.outcome.error())});
       else
-        outcomes_.push_back(SubscribeOutcome{answer.request, failure(std::move(answer.outcome.error()))});
+        outcomes_.emplace_back(SubscribeOutcome{answer.request, failure(std::move(answer.outcome.error()))});
     } else {
       const std::uint8_t qos = std::min(ask.qos, answer.outcome->qos);
       auto existing = std::ranges::find(client->subscriptions, ask.filter, &Subscription::filter);
@@ -263,9 +264,9 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
       existing->qos = qos;
       settle_membership(*client, ask.filter, held.id);
       if (late_asks_.contains(answer.request))
-        outcomes_.push_back(LateSubscribeOutcome{ask.socket, *existing});
+        outcomes_.emplace_back(LateSubscribeOutcome{ask.socket, *existing});
       else
-        outcomes_.push_back(SubscribeOutcome{answer.request, *existing});
+        outcomes_.emplace_back(SubscribeOutcome{answer.request, *existing});
       ask_retained(ask.socket, held.id, last_message_);
     }
     for (const RequestId request : ask.then_unsubscribe) {
@@ -274,14 +275,14 @@ void Worker::on_subscribe_answer(SubscribeAnswer& answer, Now now) {
         leave(*client, static_cast<std::size_t>(subscription - client->subscriptions.data()));
       else
         error = Error{ErrorCode::not_found, fmt::format("Not subscribed to {}", ask.filter.text())};
-      outcomes_.push_back(UnsubscribeOutcome{request, std::move(error)});
+      outcomes_.emplace_back(UnsubscribeOutcome{request, std::move(error)});
     }
     client->seat.keep_subscriptions(client->subscriptions.size() + client->asks);
   } else {
     // Nobody is told; whoever keeps a note of the requests is done with them.
     const Error gone{ErrorCode::unavailable, "The socket is gone"};
-    outcomes_.push_back(SubscribeOutcome{answer.request, failure(gone)});
-    for (const RequestId request : ask.then_unsubscribe) outcomes_.push_back(UnsubscribeOutcome{request, gone});
+    outcomes_.emplace_back(SubscribeOutcome{answer.request, failure(gone)});
+    for (const RequestId request : ask.then_unsubscribe) outcomes_.emplace_back(UnsubscribeOutcome{request, gone});
   }
   late_asks_.erase(answer.request);
   release_unheld(ask.filter);
@@ -297,7 +298,7 @@ void Worker::on_filter_lost(const FilterLost& lost) {
   for_each_client([&](Client& client) {
     const auto found = std::ranges::find(client.subscriptions, lost.filter, &Subscription::filter_id);
     if (found == client.subscriptions.end()) return;
-    outcomes_.push_back(SubscriptionLost{client.socket, found->filter, lost.error});
+    outcomes_.emplace_back(SubscriptionLost{client.socket, found->filter, lost.error});
     leave(client, static_cast<std::size_t>(found - client.subscriptions.begin()));
   });
   on_filter_lost_to_kept(lost);
@@ -317,7 +318,8 @@ void Worker::on_link_full(std::vector<LinkCommand>& commands) {
       continue;
     }
     awaited_.erase(publish->request);
-    outcomes_.push_back(PublishOutcome{publish->request, Error{ErrorCode::unavailable, "The gateway is overloaded"}});
+    outcomes_.emplace_back(
+        PublishOutcome{publish->request, Error{ErrorCode::unavailable, "The gateway is overloaded"}});
   }
   commands.swap(kept);
 }
@@ -424,7 +426,7 @@ std::string Worker::next_own_offset() {
 void Worker::ask_retained(socketio::SocketId socket, FilterId filter, MessageSequence joined_at) {
   const RequestId request = ++last_request_;
   retained_asks_.emplace(request, RetainedAsk{socket, filter, joined_at});
-  commands_.push_back(RetainedCommand{options_.index, request, filter, joined_at});
+  commands_.emplace_back(RetainedCommand{options_.index, request, filter, joined_at});
 }
 
 void Worker::on_retained(const RetainedMessages& retained, Instant now) {
@@ -465,7 +467,7 @@ void Worker::go_on_with_replay(socketio::SocketId socket, Instant now) {
   for (Replays::LeftOut& left_out : replays_.take_left_out()) {
     const RequestId request = ++last_request_;
     retained_asks_.emplace(request, RetainedAsk{socket, left_out.filter, left_out.joined_at});
-    commands_.push_back(
+    commands_.emplace_back(
         RetainedAgainCommand{options_.index, request, left_out.joined_at, std::move(left_out.overtaken)});
   }
 }

@@ -139,7 +139,7 @@ void Worker::recheck(Client& client) {
     const mqtt::TopicFilter filter = client.subscriptions[i].filter;
     if (client.permissions->decide_subscribe(filter)) continue;
     leave(client, i);
-    outcomes_.push_back(SubscriptionRevoked{client.socket, filter});
+    outcomes_.emplace_back(SubscriptionRevoked{client.socket, filter});
   }
   for (const UserHere::Held& held : users_.at(client.identity->user_id).subscriptions) {
     const mqtt::TopicFilter& filter = held.subscription->filter;
@@ -151,7 +151,7 @@ void Worker::recheck(Client& client) {
     if (has_right)
       ask_retained(client.socket, held.filter, last_message_);
     else
-      outcomes_.push_back(SubscriptionRevoked{client.socket, filter});
+      outcomes_.emplace_back(SubscriptionRevoked{client.socket, filter});
   }
 }
 

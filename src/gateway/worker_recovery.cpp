@@ -159,13 +159,13 @@ void Worker::release_filters(const KeptSession& session) {
 void Worker::end_kept(socketio::Sid pid) {
   const std::shared_ptr<KeptSession> session = take_kept(pid);
   release_filters(*session);
-  if (pid.owner() != options_.index) commands_.push_back(SessionOverCommand{pid});
+  if (pid.owner() != options_.index) commands_.emplace_back(SessionOverCommand{pid});
 }
 
 /// Of a socket that is here.
 void Worker::end_session(const socketio::Sid& pid) {
   sessions_.erase(pid);
-  if (pid.owner() != options_.index) commands_.push_back(SessionOverCommand{pid});
+  if (pid.owner() != options_.index) commands_.emplace_back(SessionOverCommand{pid});
 }
 
 /// Over the bound, first the sockets that are here and were sent much lose what they probably have seen; then sessions
@@ -229,7 +229,7 @@ RequestId Worker::recover(socketio::SocketId socket, socketio::RecoveryRequest w
   const std::string& user_id = identity->user_id;
   // The user's own subscriptions deliver here by the time the session comes.
   ++user_here(user_id).recovering;
-  commands_.push_back(RecoverCommand{options_.index, request, std::move(wanted), user_id});
+  commands_.emplace_back(RecoverCommand{options_.index, request, std::move(wanted), user_id});
   recover_asks_.emplace(request, RecoverAsk{socket, std::move(identity), std::move(permissions)});
   return request;
 }
@@ -273,6 +273,7 @@ void Worker::on_recovery_question(const RecoveryQuestion& question, Now now, soc
 
 std::vector<MessageInterest> Worker::interests_of(const KeptSession& session, MessageSequence seen) const {
   std::vector<MessageInterest> interests;
+  interests.reserve(session.subscriptions.size());
   for (const Subscription& subscription : session.subscriptions)
     interests.push_back({subscription.filter_id, std::max(seen, subscription.joined_at)});
   for (const UserHere::Held& held : users_.at(session.user_id).subscriptions)
@@ -294,9 +295,9 @@ void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effe
   const bool waits = server_.transport(ask.socket).has_value();
   if (!recovered.session) {
     // A client that waits becomes a new one of the user's in this turn.
-    outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket,
-                                       waits ? RecoverOutcome::Fate::new_session : RecoverOutcome::Fate::gone,
-                                       std::move(ask.permissions)});
+    outcomes_.emplace_back(RecoverOutcome{recovered.request, ask.socket,
+                                          waits ? RecoverOutcome::Fate::new_session : RecoverOutcome::Fate::gone,
+                                          std::move(ask.permissions)});
     if (!waits) forget_user_if_gone(user_id);
     return;
   }
@@ -319,9 +320,9 @@ void Worker::on_recovered(Recovered& recovered, Now now, socketio::Effects& effe
     restore(recovered, ask, *std::move(seat), now, effects);
   } else {
     // Gone again before it was here; or it waits, and may come in no more than a new one of the user's.
-    outcomes_.push_back(RecoverOutcome{recovered.request, ask.socket,
-                                       waits ? RecoverOutcome::Fate::new_session : RecoverOutcome::Fate::gone,
-                                       std::move(ask.permissions)});
+    outcomes_.emplace_back(RecoverOutcome{recovered.request, ask.socket,
+                                          waits ? RecoverOutcome::Fate::new_session : RecoverOutcome::Fate::gone,
+                                          std::move(ask.permissions)});
     const socketio::Sid pid = session.pid;
     store(std::move(recovered.session));
     if (ask.ended)
@@ -351,13 +352,14 @@ void Worker::restore(Recovered& recovered, RecoverAsk& ask, UserSeat seat, Now n
   begin_access(client, now);
   session_bytes_ += client.own_events.bytes();
   sessions_[session.pid] = {.socket = socket, .kept = nullptr};
-  outcomes_.push_back(RecoverOutcome{recovered.request, socket, RecoverOutcome::Fate::recovered, client.permissions});
-  for (auto& [filter, error] : session.lost) outcomes_.push_back(SubscriptionLost{socket, filter, error});
+  outcomes_.emplace_back(
+      RecoverOutcome{recovered.request, socket, RecoverOutcome::Fate::recovered, client.permissions});
+  for (auto& [filter, error] : session.lost) outcomes_.emplace_back(SubscriptionLost{socket, filter, error});
   for (const Subscription& subscription : session.subscriptions) {
     if (!client.permissions->decide_subscribe(subscription.filter))
-      outcomes_.push_back(SubscriptionRevoked{socket, subscription.filter});
+      outcomes_.emplace_back(SubscriptionRevoked{socket, subscription.filter});
     else if (!client.seat.add_subscription())  // others have taken their places
-      outcomes_.push_back(SubscriptionLost{socket, subscription.filter, too_many_of_user()});
+      outcomes_.emplace_back(SubscriptionLost{socket, subscription.filter, too_many_of_user()});
     else
       client.subscriptions.push_back(subscription);
   }
@@ -384,7 +386,7 @@ void Worker::restore(Recovered& recovered, RecoverAsk& ask, UserSeat seat, Now n
     else if (!client.find(wanted.filter))
       refusal = refuse_subscription(client);
     if (refusal) {
-      outcomes_.push_back(SubscriptionLost{socket, wanted.filter, *std::move(refusal)});
+      outcomes_.emplace_back(SubscriptionLost{socket, wanted.filter, *std::move(refusal)});
       continue;
     }
     late_asks_.insert(++last_request_);
@@ -410,6 +412,7 @@ std::vector<socketio::Frame> Worker::missed_frames(const Client& client, const s
     std::uint8_t qos;
   };
   std::vector<Heard> heard;
+  heard.reserve(client.subscriptions.size());
   for (const Subscription& subscription : client.subscriptions)
     heard.push_back({subscription.filter_id, subscription.joined_at, subscription.qos});
   for (const UserHere::Held& held : users_.at(client.identity->user_id).subscriptions)

@@ -43,7 +43,7 @@ void Worker::list_sockets(Survey& part) {
 }
 
 void Worker::disconnect_anywhere(std::string sid, bool close_connection, std::string by) {
-  commands_.push_back(DisconnectCommand{options_.index, std::move(sid), close_connection, std::move(by)});
+  commands_.emplace_back(DisconnectCommand{options_.index, std::move(sid), close_connection, std::move(by)});
 }
 
 bool Worker::disconnect_here(const DisconnectWanted& wanted, Now now, socketio::Effects& effects) {
@@ -69,7 +69,7 @@ void Worker::disconnect(socketio::SocketId socket, bool close_connection, Now no
 RequestId Worker::end_sessions(Whose whose) {
   const RequestId request = ++last_request_;
   awaited_.insert(request);
-  commands_.push_back(EndSessionsCommand{options_.index, request, std::move(whose)});
+  commands_.emplace_back(EndSessionsCommand{options_.index, request, std::move(whose)});
   return request;
 }
 
@@ -92,7 +92,7 @@ void Worker::on_end_sessions(const EndSessions& wanted, Now now, socketio::Effec
   for (const auto& [pid, place] : sessions_)
     if (place.kept && whose.is(place.kept->user_id, place.kept->session_id)) kept.push_back(pid);
   for (const socketio::Sid& pid : kept) end_kept(pid);
-  commands_.push_back(EndSessionsReply{options_.index, wanted.ending, sockets.size()});
+  commands_.emplace_back(EndSessionsReply{options_.index, wanted.ending, sockets.size()});
 }
 
 }  // namespace famemely::gateway

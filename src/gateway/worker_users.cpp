@@ -13,21 +13,21 @@ namespace famemely::gateway {
 RequestId Worker::subscribe_user(const std::string& user_id, const mqtt::TopicFilter& filter, std::uint8_t qos) {
   const RequestId request = ++last_request_;
   awaited_.insert(request);
-  commands_.push_back(UserSubscribeCommand{options_.index, request, user_id, filter, qos});
+  commands_.emplace_back(UserSubscribeCommand{options_.index, request, user_id, filter, qos});
   return request;
 }
 
 RequestId Worker::unsubscribe_user(const std::string& user_id, const mqtt::TopicFilter& filter) {
   const RequestId request = ++last_request_;
   awaited_.insert(request);
-  commands_.push_back(UserUnsubscribeCommand{options_.index, request, user_id, filter});
+  commands_.emplace_back(UserUnsubscribeCommand{options_.index, request, user_id, filter});
   return request;
 }
 
 RequestId Worker::survey(SurveyScope scope) {
   const RequestId request = ++last_request_;
   awaited_.insert(request);
-  commands_.push_back(SurveyCommand{options_.index, request, std::move(scope)});
+  commands_.emplace_back(SurveyCommand{options_.index, request, std::move(scope)});
   return request;
 }
 
@@ -35,7 +35,7 @@ RequestId Worker::survey(SurveyScope scope) {
 
 Worker::UserHere& Worker::user_here(const std::string& user_id) {
   const auto [found, first] = users_.try_emplace(user_id);
-  if (first) commands_.push_back(UserPresenceCommand{options_.index, user_id, true});
+  if (first) commands_.emplace_back(UserPresenceCommand{options_.index, user_id, true});
   return found->second;
 }
 
@@ -74,7 +74,7 @@ void Worker::forget_user_if_gone(const std::string& user_id) {
   const std::vector<UserHere::Held> held = user.subscriptions;
   users_.erase(found);
   for (const UserHere::Held& left : held) unkeep_filter(left.subscription->filter);
-  commands_.push_back(UserPresenceCommand{options_.index, user_id, false});
+  commands_.emplace_back(UserPresenceCommand{options_.index, user_id, false});
 }
 
 // --- what clients hold by their user ---
@@ -145,7 +145,7 @@ void Worker::on_user_subscription_refused(const UserSubscriptionRefused& refused
   if (found == users_.end()) return;
   for (const socketio::SocketId socket : found->second.sockets)
     if (find(socket)->permissions->decide_subscribe(refused.subscription->filter))
-      outcomes_.push_back(SubscriptionLost{socket, refused.subscription->filter, refused.error});
+      outcomes_.emplace_back(SubscriptionLost{socket, refused.subscription->filter, refused.error});
 }
 
 void Worker::drop_user_subscription(UserHere& user, std::size_t place, const Error* why) {
@@ -155,7 +155,7 @@ void Worker::drop_user_subscription(UserHere& user, std::size_t place, const Err
   for (const socketio::SocketId socket : user.sockets) {
     const Client& client = *find(socket);
     if (why && client.permissions->decide_subscribe(filter))
-      outcomes_.push_back(SubscriptionLost{socket, filter, *why});
+      outcomes_.emplace_back(SubscriptionLost{socket, filter, *why});
     settle_membership(client, filter, held.filter);
   }
   unkeep_filter(filter);
@@ -197,7 +197,7 @@ void Worker::answer_survey(const SurveyQuestion& question) {
   for (const auto& [pid, place] : sessions_)
     if (place.kept && (!scope.user_id || *scope.user_id == place.kept->user_id))
       add_to(part, scope, place.kept->user_id, place.kept->subscriptions, false);
-  commands_.push_back(SurveyReply{options_.index, question.survey, std::move(part)});
+  commands_.emplace_back(SurveyReply{options_.index, question.survey, std::move(part)});
 }
 
 }  // namespace famemely::gateway

@@ -47,7 +47,8 @@ bool Connections::on_wire_bytes(socketio::ConnectionId id, std::string_view wire
   if (!connection) return false;
   if (handshake) flush(*connection);  // what was queued before there was a way
   if (state == TlsPipe::State::open) return find(id) != nullptr;
-  if ((connection = find(id))) on_closed_by_peer(*connection);
+  connection = find(id);
+  if (connection) on_closed_by_peer(*connection);
   return false;
 }
 

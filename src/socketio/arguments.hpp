@@ -127,7 +127,7 @@ Result<Value, ArgumentError> Arguments::get(std::size_t index) const {
   const auto view = index < args_.size() ? JsonView::parse(args_[index]) : failure(JsonFault{0, ""});
   if constexpr (detail::kIsOptional<Value>) {
     if (!view || view->is_null()) return Value();
-    if (auto value = read<typename Value::value_type>(*view)) return Value(*std::move(value));
+    if (Value value = read<typename Value::value_type>(*view)) return value;
   } else if (view) {
     if (auto value = read<Value>(*view)) return *std::move(value);
   }

@@ -34,6 +34,7 @@ const NamespaceDefinition* Definitions::find(std::string_view name, std::string_
 
 std::vector<std::string> Definitions::names() const {
   std::vector<std::string> names;
+  names.reserve(named_.size());
   for (const auto& [name, definition] : named_) names.push_back(name);
   return names;
 }

@@ -15,6 +15,7 @@ void Namespace::server_side_emit_values(std::string name, const Values& values) 
 
 std::vector<Socket*> Namespace::local_sockets() const {
   std::vector<Socket*> sockets;
+  sockets.reserve(sockets_.size());
   for (const auto& [sid, socket] : sockets_) sockets.push_back(socket);
   return sockets;
 }

@@ -52,7 +52,7 @@ RequestNumber Node::await_sockets(bool local, Duration timeout, FetchCallback ca
 void Node::finish_broadcast(RequestNumber request) {
   auto taken = acks_.take(request);
   if (!taken) return;
-  deferred_.push_back(
+  deferred_.emplace_back(
       [this, done = *std::move(taken)] { guard("acknowledgements", [&] { done.second(done.first); }); });
 }
 
@@ -60,7 +60,7 @@ void Node::finish_fetch(RequestNumber request) {
   const auto found = fetches_.find(request);
   if (found == fetches_.end()) return;
   timers_.cancel(found->second.timer);
-  deferred_.push_back(
+  deferred_.emplace_back(
       [this, done = std::move(found->second)] { guard("fetch_sockets", [&] { done.callback(done.sockets); }); });
   fetches_.erase(found);
 }
@@ -155,7 +155,7 @@ void Node::on(const FetchSockets& fetch) {
 
 void Node::on(const ServerEvent& event) {
   if (event.origin == id()) return;
-  deferred_.push_back([this, event] {
+  deferred_.emplace_back([this, event] {
     Namespace& nsp = of(event.nsp);
     if (!nsp.definition_) nsp.definition_ = definitions_.find(event.nsp, "");
     if (!nsp.definition_) return;

@@ -248,7 +248,7 @@ void Node::finish_move(RequestNumber request, const std::optional<MovedSession>&
     else if (number && sessions_.find(*number))
       catch_up(*number, message);
   }
-  deferred_.push_back(
+  deferred_.emplace_back(
       [this, socket = move.socket, number, seen = move.wanted.seen] { go_on_connecting(socket, number, seen); });
 }
 

@@ -49,7 +49,7 @@ void Node::ask(Socket& socket, std::string_view name, const Values& values, AckC
                std::optional<Duration> timeout) {
   const auto ack_id = socket.connected_ && values.unambiguous() ? server_.next_ack_id(socket.socket_) : std::nullopt;
   if (!ack_id) {
-    deferred_.push_back(
+    deferred_.emplace_back(
         [this, call = std::move(callback)] { guard("acknowledgement", [&] { call(failure(AckError::not_sent)); }); });
     return;
   }

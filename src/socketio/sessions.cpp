@@ -59,6 +59,7 @@ std::optional<Sessions::Number> Sessions::first_to_end() const {
 
 std::vector<Sessions::Number> Sessions::numbers() const {
   std::vector<Number> numbers;
+  numbers.reserve(sessions_.size());
   for (const auto& [number, session] : sessions_) numbers.push_back(number);
   return numbers;
 }

@@ -24,7 +24,7 @@ class CollectingLogger final : public Logger {
 /// One node with clients on WebSockets.
 class NodeBench {
  public:
-  explicit NodeBench(const Definitions& definitions, NodeOptions options = {})
+  explicit NodeBench(const Definitions& definitions, const NodeOptions& options = {})
       : node(options, definitions, random_, log) {}
 
   /// A new client, in no namespace yet.

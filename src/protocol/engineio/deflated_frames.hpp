@@ -22,6 +22,7 @@ class DeflatedFrames {
   /// The frame for a client that takes this window: the same one where compressing is not wanted or gains nothing.
   /// Valid until the next call.
   [[nodiscard]] const Frame& of(const Frame& frame, std::uint8_t window_bits);
+  const Frame& of(const Frame&&, std::uint8_t) = delete;  // it may be the answer
   void forget();
 
   /// Frames that have been compressed so far.

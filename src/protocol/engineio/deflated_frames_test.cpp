@@ -70,8 +70,8 @@ TEST(DeflatedFrames, CompressesOnceForEachWindow) {
 TEST(DeflatedFrames, KeepsEachMessageOfAFrameForItself) {
   DeflatedFrames frames(kBytesMin);
   const std::vector<std::string_view> attachments{"short", kLarge, std::string_view("")};
-  EXPECT_THAT(messages_in(frames.of(make_frame("451-[]", attachments), 15)),
-              ElementsAre("451-[]", "short", "*" + kLarge, ""));
+  const Frame frame = make_frame("451-[]", attachments);
+  EXPECT_THAT(messages_in(frames.of(frame, 15)), ElementsAre("451-[]", "short", "*" + kLarge, ""));
 }
 
 TEST(DeflatedFrames, LeavesAloneWhatOnlyTogetherReachesTheThreshold) {
@@ -112,7 +112,8 @@ TEST(DeflatedFrames, DoesNotTakeAnAddressForTheFrameThatHadItBefore) {
   DeflatedFrames frames(kBytesMin);
   for (int i = 0; i < 100; ++i) {
     const std::string text = kLarge + std::to_string(i);
-    EXPECT_THAT(messages_in(frames.of(make_text_frame(text), 15)), ElementsAre("*" + text));
+    const Frame frame = make_text_frame(text);
+    EXPECT_THAT(messages_in(frames.of(frame, 15)), ElementsAre("*" + text));
     if (i % 10 == 0) frames.forget();
   }
 }

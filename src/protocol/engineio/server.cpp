@@ -53,7 +53,7 @@ std::optional<Admission::Place> Server::admit(ConnectionId connection, const Htt
   HttpResponse response = http_error(place.error().status, place.error().message);
   response.fields.add("Cache-Control", "no-store");
   response.fields.add("Retry-After", std::string(kRetryAfterSeconds));
-  io.push_back(Respond{connection, std::move(response)});
+  io.emplace_back(Respond{connection, std::move(response)});
   return std::nullopt;
 }
 
@@ -75,9 +75,9 @@ std::uint32_t Server::open(const HttpRequest& request, Admission::Place place, N
   session.place = std::move(place);
   ++open_count_;
   heartbeats_.set(slot, now.instant + options_.ping_interval);
-  events_.push_back(SessionOpened{id_of(slot),
-                                  {std::string(request.fields.value_or("Authorization", "")),
-                                   std::string(request.origin()), request.remote_address}});
+  events_.emplace_back(SessionOpened{id_of(slot),
+                                     {std::string(request.fields.value_or("Authorization", "")),
+                                      std::string(request.origin()), request.remote_address}});
   return slot;
 }
 
@@ -172,7 +172,7 @@ void Server::on_timer(Now now, IoEffects& io) {
     if (found == leaving_.end()) continue;
     pool_.clear(found->second.outbox);
     leaving_.erase(found);
-    io.push_back(CloseConnection{connection});
+    io.emplace_back(CloseConnection{connection});
   }
 }
 
@@ -189,12 +189,12 @@ void Server::end_of_turn(Now now, IoEffects& io) {
     if (session.websocket != kNoConnection) {
       if (session.outbox.empty() || session.write_announced) continue;
       session.write_announced = true;
-      io.push_back(WriteReady{session.websocket});
+      io.emplace_back(WriteReady{session.websocket});
     } else if (session.polling) {
       PollingState& polling = *session.polling;
       if (!polling.probe_outbox.empty() && !polling.probe_write_announced) {
         polling.probe_write_announced = true;
-        io.push_back(WriteReady{polling.probe});
+        io.emplace_back(WriteReady{polling.probe});
       }
       answer_poll(slot, now, io);
     }
@@ -204,7 +204,7 @@ void Server::end_of_turn(Now now, IoEffects& io) {
     const auto found = leaving_.find(connection);
     if (found == leaving_.end() || found->second.write_announced || found->second.outbox.empty()) continue;
     found->second.write_announced = true;
-    io.push_back(WriteReady{connection});
+    io.emplace_back(WriteReady{connection});
   }
   dirty_leaving_.clear();
   deflated_.forget();
@@ -213,7 +213,7 @@ void Server::end_of_turn(Now now, IoEffects& io) {
 void Server::close_session(std::uint32_t slot, const Ending& ending, Now now) {
   Session& session = sessions_[slot];
   --open_count_;
-  events_.push_back(SessionClosed{id_of(slot), ending.reason});
+  events_.emplace_back(SessionClosed{id_of(slot), ending.reason});
   if (ending.queue == Queue::drop) pool_.drop_unstarted(session.outbox);
   if (session.websocket != kNoConnection) {
     LeavingSocket leaving{std::exchange(session.outbox, {}), std::move(session.decoder), session.write_announced,
@@ -280,7 +280,7 @@ void Server::push(std::uint32_t slot, const Frame& outgoing) {
 void Server::tell_drained(std::uint32_t slot) {
   if (!sessions_[slot].tell_when_drained) return;
   sessions_[slot].tell_when_drained = false;
-  events_.push_back(SessionDrained{id_of(slot)});
+  events_.emplace_back(SessionDrained{id_of(slot)});
 }
 
 bool Server::is_open(SessionId id) const {

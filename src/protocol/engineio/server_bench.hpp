@@ -29,7 +29,7 @@ class ServerBench {
     request(connection, make_request("POST", session_query(), std::move(body)));
   }
   void probe(ConnectionId connection) { upgrade(connection, make_upgrade(session_query("websocket"))); }
-  std::string session_query(std::string transport = "polling") {
+  std::string session_query(const std::string& transport = "polling") {
     return "EIO=4&transport=" + transport + "&sid=" + sid;
   }
 
@@ -92,7 +92,7 @@ class ServerBench {
     while (const auto event = server.next(now, io_)) {
       if (const auto* opened = std::get_if<SessionOpened>(&*event)) {
         last_opened_ = opened->session;
-        diary.push_back("opened");
+        diary.emplace_back("opened");
       } else if (const auto* message = std::get_if<MessageReceived>(&*event)) {
         diary.push_back((message->binary ? "binary:" : "message:") + std::string(message->data));
         if (echo)
@@ -101,9 +101,9 @@ class ServerBench {
       } else if (const auto* closed = std::get_if<SessionClosed>(&*event)) {
         static constexpr const char* kNames[] = {"transport close", "transport error", "ping timeout", "parse error",
                                                  "forced close"};
-        diary.push_back(kNames[static_cast<std::size_t>(closed->reason)]);
+        diary.emplace_back(kNames[static_cast<std::size_t>(closed->reason)]);
       } else {
-        diary.push_back("drained");
+        diary.emplace_back("drained");
       }
     }
   }

@@ -126,13 +126,13 @@ std::optional<Server::ErrorCode> Server::check_for_upgrade(const HttpRequest& re
 bool Server::on_request_started(ConnectionId connection, const HttpRequest& head, Now now, IoEffects& io) {
   if (head.method != "POST") return true;
   if (const auto error = check(head)) {
-    io.push_back(Respond{connection, error_response(*error)});
+    io.emplace_back(Respond{connection, error_response(*error)});
     return false;
   }
   const std::string_view length = head.fields.value_or("Content-Length", "0");
   if (length.size() > 10 || std::strtoull(std::string(length).c_str(), nullptr, 10) > options_.message_bytes_max) {
     count(options_.limit_counters, Limit::request_body);
-    io.push_back(Respond{connection, too_large_response()});
+    io.emplace_back(Respond{connection, too_large_response()});
     return false;
   }
   return claim_post(connection, *find_session(head), now, io);
@@ -150,7 +150,7 @@ void Server::on_request_abandoned(ConnectionId connection) {
 void Server::on_request(ConnectionId connection, const HttpRequest& request, Now now, IoEffects& io) {
   if (const auto error = check(request)) {
     on_request_abandoned(connection);
-    io.push_back(Respond{connection, error_response(*error)});
+    io.emplace_back(Respond{connection, error_response(*error)});
     return;
   }
   const auto slot = find_session(request);
@@ -168,13 +168,13 @@ void Server::handshake(ConnectionId connection, const HttpRequest& request, Now 
   if (!place) return;
   const std::uint32_t slot = open(request, *std::move(place), now);
   sessions_[slot].polling = std::make_unique<PollingState>();
-  io.push_back(Respond{connection, payload_response(open_packet(slot), takes_gzip(request))});
+  io.emplace_back(Respond{connection, payload_response(open_packet(slot), takes_gzip(request))});
 }
 
 void Server::on_poll(ConnectionId connection, std::uint32_t slot, const HttpRequest& request, Now now, IoEffects& io) {
   PollingState& polling = *sessions_[slot].polling;
   if (polling.poll != kNoConnection) {
-    io.push_back(Respond{connection, error_response(ErrorCode::bad_request)});
+    io.emplace_back(Respond{connection, error_response(ErrorCode::bad_request)});
     if (sessions_[slot].phase == SessionPhase::open)
       close_session(slot, {.reason = CloseReason::transport_error, .close_frame = empty_close_}, now);
     return;
@@ -188,7 +188,7 @@ void Server::on_poll(ConnectionId connection, std::uint32_t slot, const HttpRequ
 bool Server::claim_post(ConnectionId connection, std::uint32_t slot, Now now, IoEffects& io) {
   PollingState& polling = *sessions_[slot].polling;
   if (polling.post != kNoConnection && polling.post != connection) {
-    io.push_back(Respond{connection, error_response(ErrorCode::bad_request)});
+    io.emplace_back(Respond{connection, error_response(ErrorCode::bad_request)});
     close_session(slot, {.reason = CloseReason::transport_error, .close_frame = empty_close_}, now);
     return false;
   }
@@ -202,10 +202,10 @@ void Server::on_post(ConnectionId connection, std::uint32_t slot, const HttpRequ
   on_request_abandoned(connection);  // it is here whole: nothing can overlap it any more
   if (request.body.size() > options_.message_bytes_max) {
     count(options_.limit_counters, Limit::request_body);
-    io.push_back(Respond{connection, too_large_response()});
+    io.emplace_back(Respond{connection, too_large_response()});
   } else if (equals_ignoring_case(media_type(request), "application/octet-stream")) {
     // Binary bodies were protocol 3.
-    io.push_back(Respond{connection, error_response(ErrorCode::bad_request)});
+    io.emplace_back(Respond{connection, error_response(ErrorCode::bad_request)});
     close_session(slot, {.reason = CloseReason::transport_error, .close_frame = empty_close_}, now);
   } else {
     input_ = PostInput{connection, id_of(slot), PayloadReader(request.body)};
@@ -219,12 +219,12 @@ std::optional<Event> Server::next_of_post(Now now, IoEffects& io) {
     if (const auto step = post.reader.next()) {
       if (const auto* packet = std::get_if<Packet>(&*step)) return on_packet(slot, *packet, now);
       close_session(slot, {.reason = CloseReason::parse_error, .close_frame = empty_close_}, now);
-      io.push_back(Respond{post.connection, error_response(ErrorCode::bad_request)});
+      io.emplace_back(Respond{post.connection, error_response(ErrorCode::bad_request)});
       input_ = NoInput{};
       return std::nullopt;
     }
   }
-  io.push_back(Respond{post.connection, make_response(200, "text/html", "ok")});
+  io.emplace_back(Respond{post.connection, make_response(200, "text/html", "ok")});
   input_ = NoInput{};
   return std::nullopt;
 }
@@ -246,7 +246,7 @@ void Server::answer_poll(std::uint32_t slot, Now now, IoEffects& io) {
   if (payload.empty()) return;
   const ConnectionId connection = std::exchange(polling.poll, kNoConnection);
   by_connection_.erase(connection);
-  io.push_back(Respond{connection, payload_response(std::move(payload), polling.poll_takes_gzip)});
+  io.emplace_back(Respond{connection, payload_response(std::move(payload), polling.poll_takes_gzip)});
   if (last) {
     end_polling(slot, now);
   } else if (closing) {

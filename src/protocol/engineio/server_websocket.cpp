@@ -26,12 +26,15 @@ Frame make_close_frame(std::uint16_t code) {
 
 void Server::on_upgrade(ConnectionId connection, const HttpRequest& request, Now now, IoEffects& io) {
   if (const auto error = check_for_upgrade(request)) {
-    io.push_back(Respond{connection, error_response(*error)});
+    io.emplace_back(Respond{connection, error_response(*error)});
     return;
   }
   const auto slot = find_session(request);
   std::optional<Admission::Place> place;
-  if (!slot && !(place = admit(connection, request, now, io))) return;
+  if (!slot) {
+    place = admit(connection, request, now, io);
+    if (!place) return;
+  }
   HttpResponse response = websocket::accept_upgrade(request);
   std::uint8_t deflate_bits = 0;
   if (options_.websocket_compression_bytes_min)
@@ -39,7 +42,7 @@ void Server::on_upgrade(ConnectionId connection, const HttpRequest& request, Now
       response.fields.add("Sec-WebSocket-Extensions", websocket::deflate_answer(*agreement));
       deflate_bits = agreement->server_window_bits;
     }
-  io.push_back(AcceptUpgrade{connection, std::move(response)});
+  io.emplace_back(AcceptUpgrade{connection, std::move(response)});
   websocket::Decoder decoder(websocket::Role::server, options_.message_bytes_max);
   if (!slot) {
     const std::uint32_t opened = open(request, *std::move(place), now);
@@ -92,7 +95,7 @@ std::optional<Event> Server::next_of_socket(Now now, IoEffects& io) {
       leaving->second.peer_closed = true;
       if (leaving->second.outbox.empty()) {
         leaving_.erase(leaving);
-        io.push_back(CloseConnection{connection});
+        io.emplace_back(CloseConnection{connection});
         input_ = NoInput{};
       }
     }
@@ -154,7 +157,7 @@ void Server::switch_transport(std::uint32_t slot, Now now, IoEffects& io) {
     response.fields.add("Cache-Control", "no-store");
     response.body = "6";
     by_connection_.erase(polling.poll);
-    io.push_back(Respond{polling.poll, std::move(response)});
+    io.emplace_back(Respond{polling.poll, std::move(response)});
   }
   if (polling.post != kNoConnection) by_connection_.erase(polling.post);
   upgrades_.cancel(slot);
@@ -270,7 +273,7 @@ bool Server::wrote(ConnectionId connection, std::size_t bytes, IoEffects& io) {
     leaving->second.write_announced = false;
     if (leaving->second.peer_closed) {
       leaving_.erase(leaving);
-      io.push_back(CloseConnection{connection});
+      io.emplace_back(CloseConnection{connection});
     }
     return false;
   }

@@ -64,7 +64,7 @@ struct Network {
 
   /// Does what the effects say. `machine` has `gather` and `wrote(connection, bytes)`.
   template <typename Machine>
-  void apply(IoEffects effects, Machine& machine) {
+  void apply(const IoEffects& effects, Machine& machine) {
     for (const IoEffect& effect : effects) {
       if (const auto* respond = std::get_if<Respond>(&effect)) {
         responses[respond->connection].push_back(respond->response);
@@ -105,7 +105,7 @@ struct Network {
       else if (const auto* pong = std::get_if<websocket::Pong>(&*event))
         lines.push_back("pong:" + std::string(pong->data));
       else
-        lines.push_back("?");
+        lines.emplace_back("?");
     }
   }
 

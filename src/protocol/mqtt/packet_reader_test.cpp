@@ -19,7 +19,7 @@ std::vector<std::string> read(PacketReader& reader, std::string_view fed) {
     const ReadOutcome outcome = reader.next();
     if (std::holds_alternative<NeedMore>(outcome)) return found;
     if (const auto* fault = std::get_if<DecodeFault>(&outcome)) {
-      found.push_back(fault->what);
+      found.emplace_back(fault->what);
       return found;
     }
     if (const auto* large = std::get_if<OversizedPublish>(&outcome)) {
@@ -30,7 +30,7 @@ std::vector<std::string> read(PacketReader& reader, std::string_view fed) {
     if (const auto* publish = std::get_if<Publish>(&packet))
       found.push_back("publish " + std::string(publish->topic) + " " + std::string(publish->payload));
     else
-      found.push_back("packet");
+      found.emplace_back("packet");
   }
 }
 

@@ -42,10 +42,10 @@ struct SessionOptions {
   std::uint16_t outbound_topic_aliases_max = 64;
   /// QoS 1 and 2 messages in flight at most, whatever the broker allows.
   std::uint16_t in_flight_max = 65'535;
-  std::size_t in_flight_bytes_max = 64 * 1024 * 1024;
+  std::size_t in_flight_bytes_max = std::size_t{64} * 1024 * 1024;
   /// What may wait beyond the broker's Receive Maximum: publishes past either bound are refused.
   std::size_t queued_publishes_max = 10'000;
-  std::size_t queued_bytes_max = 64 * 1024 * 1024;
+  std::size_t queued_bytes_max = std::size_t{64} * 1024 * 1024;
 };
 
 }  // namespace famemely::mqtt

@@ -351,7 +351,7 @@ TEST(MqttSession, NeverSendsWhatTheBrokerDoesNotTake) {
   const auto retained = script.session.publish(
       {.token = 1, .topic = *TopicName::parse("t"), .payload = "x", .retain = true}, script.now, script.effects);
   EXPECT_EQ(retained.error().text(), "broker does not support retained messages");
-  const auto subscribe = [&](SubscribeCommand command) {
+  const auto subscribe = [&](const SubscribeCommand& command) {
     return script.session.subscribe(command, script.now, script.effects).error().text();
   };
   EXPECT_EQ(subscribe({.token = 1, .entries = {{.filter = filter("#")}}}),

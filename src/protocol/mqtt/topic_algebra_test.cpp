@@ -57,6 +57,7 @@ struct World {
     for (const auto& text : all_texts({"a", "$", "", "+", "#"}, 5))
       if (auto parsed = TopicFilter::parse(text)) filters.push_back(*parsed);
     std::vector<std::vector<std::string>> levels;
+    levels.reserve(topics.size());
     for (const std::string& topic : topics) levels.push_back(split(topic));
     for (const auto& each : filters) {
       const auto wanted = split(each.text());

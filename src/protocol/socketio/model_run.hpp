@@ -417,13 +417,13 @@ class ModelRun final : public ModelWorld {
     static const std::vector<std::string> kHarmless{"0", "5", "6", "6x"};
     std::string nsp = choices.pick(2) == 0 ? "/" : "/a";
     const std::string other = nsp == "/" ? "/a" : "/";
-    const std::size_t what = choices.pick(32);
+    constexpr std::size_t kPong = 22;
+    std::size_t what = choices.pick(32);
     const bool careful = choices.pick(8) != 0;
     if (careful && client.present.contains(nsp) == (what < 4) && client.present.contains(other) != (what < 4))
       nsp = other;
-    if (careful && what >= 4 && what < 22 && !client.present.contains(nsp)) {
-      packets.push_back({.kind = Kind::pong, .text = "3"});
-    } else if (what < 4) {
+    if (careful && what >= 4 && what < kPong && !client.present.contains(nsp)) what = kPong;
+    if (what < 4) {
       packets.push_back(connect_packet(nsp));
     } else if (what < 14) {
       packets.push_back(event_packet(nsp, 0));
@@ -441,7 +441,7 @@ class ModelRun final : public ModelWorld {
                          .text = "43" + prefix(nsp) + std::to_string(id) + "[1]",
                          .nsp = nsp,
                          .number = id});
-    } else if (what < 22) {
+    } else if (what < kPong) {
       packets.push_back({.kind = Kind::disconnect, .text = "41" + prefix(nsp), .nsp = nsp});
     } else if (what < 25) {
       packets.push_back({.kind = Kind::pong, .text = "3"});

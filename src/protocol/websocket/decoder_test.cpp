@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/websocket/encoder.hpp"
@@ -66,7 +67,7 @@ std::string deflated(std::string_view text) {
   return out;
 }
 
-std::string frame(std::uint8_t first_byte, std::string payload) {
+std::string frame(std::uint8_t first_byte, std::string_view payload) {
   std::string out;
   append_message(out, Opcode::text, payload, kKey);
   out[0] = static_cast<char>(first_byte);
