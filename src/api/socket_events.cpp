@@ -68,6 +68,7 @@ SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker, ga
 
 void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects) {
   if (!server_.transport(request.socket)) return;  // gone before anybody looked
+  if (shutting_down_) return send_elsewhere(request.socket, {now, effects});
   const auto token = presented_token(request);
   const Result<gateway::SignedIn, Error> signed_in =
       token ? sign_ins_.sign_in(*token, !request.handshake.origin.empty(), now.wall) : failure(token.error());
@@ -91,6 +92,7 @@ void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now
 
 void SocketEvents::on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn) {
   auto newcomer = recovering_.extract(outcome.request);
+  if (shutting_down_) return send_elsewhere(outcome.socket, turn);
   switch (outcome.fate) {
     case gateway::RecoverOutcome::Fate::recovered:
       return welcome(outcome.socket, AuditEvent::recovered, newcomer.mapped(), turn);
@@ -125,7 +127,7 @@ void SocketEvents::accept(socketio::SocketId socket, const Newcomer& newcomer, b
 void SocketEvents::welcome(socketio::SocketId socket, AuditEvent event, const Newcomer& newcomer, Turn turn) {
   const auto transport = server_.transport(socket);
   if (!transport) return;
-  emit(socket, kStatus, status_json(worker_.link_status()), turn);
+  emit(socket, kStatus, status_json(worker_.link_status(), shutting_down_), turn);
   audit_.write(event, turn.now.instant, [&] {
     return std::vector<LogField>{{"socket", server_.sid(socket)},
                                  {"user", newcomer.signed_in.identity->user_id},
@@ -152,8 +154,8 @@ void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now
     worker_.remove_client(gone.socket);
 }
 
-void SocketEvents::announce_status(bool shutting_down, Now now, socketio::Effects& effects) {
-  const std::string status = status_json(worker_.link_status(), shutting_down);
+void SocketEvents::announce_status(Now now, socketio::Effects& effects) {
+  const std::string status = status_json(worker_.link_status(), shutting_down_);
   std::vector<socketio::SocketId> sockets;
   worker_.for_each_client([&](const gateway::Client& client) { sockets.push_back(client.socket); });
   for (const socketio::SocketId socket : sockets) emit(socket, kStatus, status, {now, effects});
@@ -163,7 +165,7 @@ void SocketEvents::announce_status(bool shutting_down, Now now, socketio::Effect
 
 void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socketio::Effects& effects) {
   gateway::Client* client = worker_.find(event.socket);
-  if (!client) return;
+  if (!client || client->leaving) return;
   const Turn turn{now, effects};
   Asker asker{event.socket, event.ack_id, kUnknown, {}};
   if (event.name == kPublish) {
@@ -177,7 +179,7 @@ void SocketEvents::on_event(const socketio::EventReceived& event, Now now, socke
     unsubscribe(event, std::move(asker), *client, turn);
   } else if (event.name == kStatus) {
     asker.event = kStatus;
-    const std::string status = status_json(worker_.link_status());
+    const std::string status = status_json(worker_.link_status(), shutting_down_);
     if (asker.ack_id)
       acknowledge(asker, with_success(status), turn);
     else
@@ -332,9 +334,20 @@ void SocketEvents::wait(gateway::RequestId request, Asker asker) {
   askers_.emplace(request, std::move(asker));
 }
 
-bool SocketEvents::awaits_answer(socketio::SocketId socket) const {
-  const gateway::Client* client = worker_.find(socket);
-  return client && client->unanswered > 0;
+void SocketEvents::begin_shutdown(Now now, socketio::Effects& effects) {
+  shutting_down_ = true;
+  announce_status(now, effects);
+}
+
+SocketEvents::Leaving SocketEvents::leave(socketio::SocketId socket) {
+  gateway::Client* client = worker_.find(socket);
+  if (!client) return Leaving::has_all;
+  client->leaving = true;
+  return client->unanswered > 0 ? Leaving::awaits_answers : Leaving::has_all;
+}
+
+void SocketEvents::send_elsewhere(socketio::SocketId socket, Turn turn) {
+  server_.close_transport(socket, socketio::DisconnectReason::server_shutting_down, turn.now, turn.effects);
 }
 
 bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio::Effects& effects) {

@@ -32,11 +32,15 @@ class SocketEvents {
   /// False if the outcome answers somebody else's request.
   bool on_outcome(const gateway::Outcome& outcome, Now now, socketio::Effects& effects);
 
-  /// True while a request of this socket has no answer yet.
-  [[nodiscard]] bool awaits_answer(socketio::SocketId socket) const;
-
   /// Tells every socket of the connection to the broker.
-  void announce_status(bool shutting_down, Now now, socketio::Effects& effects);
+  void announce_status(Now now, socketio::Effects& effects);
+
+  /// Tells every socket, in this and any later status. From now on nobody gets in: whoever tries is disconnected, which
+  /// clients take as a reason to try again, elsewhere.
+  void begin_shutdown(Now now, socketio::Effects& effects);
+  enum class Leaving : std::uint8_t { awaits_answers, has_all };
+  /// This socket's requests so far are its last: no later one is looked at. Says whether all have their answer.
+  Leaving leave(socketio::SocketId socket);
 
  private:
   /// Who waits for an answer, and how it is to be given.
@@ -57,6 +61,8 @@ class SocketEvents {
   };
 
   /// Lets a client in that has (or gets) no session to go on with.
+  /// Its connection ends as all do in the end.
+  void send_elsewhere(socketio::SocketId socket, Turn turn);
   void accept(socketio::SocketId socket, const Newcomer& newcomer, bool recoverable, Turn turn);
   void welcome(socketio::SocketId socket, AuditEvent event, const Newcomer& newcomer, Turn turn);
   void on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn);
@@ -86,6 +92,7 @@ class SocketEvents {
   Logger& logger_;
   std::unordered_map<gateway::RequestId, Asker> askers_;
   std::unordered_map<gateway::RequestId, Newcomer> recovering_;  // clients that want their sessions back
+  bool shutting_down_ = false;
 };
 
 }  // namespace famemely::api

@@ -132,7 +132,7 @@ void WorkerApplication::on_link_full(std::vector<gateway::LinkCommand>& commands
 }
 
 void WorkerApplication::announce_if_due(Now now, socketio::Effects& effects) {
-  if (announcer_.take(now.instant)) events_.announce_status(shutting_down_, now, effects);
+  if (announcer_.take(now.instant)) events_.announce_status(now, effects);
 }
 
 void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
@@ -141,14 +141,18 @@ void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
   announce_if_due(now, effects);
   audit_.on_timer(now.instant);
   admin_.on_timer(now, effects);
+  if (closing_) close_those_whose_turn_it_is(now, effects);
+}
+
+void WorkerApplication::close_those_whose_turn_it_is(Now now, socketio::Effects& effects) {
   while (const auto socket = closer_.take(now.instant)) {
-    if (events_.awaits_answer(*socket))
-      closer_.put_back(*socket);
+    const bool receiving = server_.is_receiving(*socket) && closer_.is_patient(now.instant);
+    if (receiving || events_.leave(*socket) == SocketEvents::Leaving::awaits_answers)
+      closer_.put_back(*socket, now.instant);
     else
       server_.close_transport(*socket, socketio::DisconnectReason::server_shutting_down, now, effects);
   }
-  if (shutting_down_ && closer_.done())
-    server_.close_all(socketio::DisconnectReason::server_shutting_down, now, effects);
+  if (closer_.done()) server_.close_all(socketio::DisconnectReason::server_shutting_down, now, effects);
 }
 
 Instant WorkerApplication::next_deadline() const {
@@ -156,13 +160,16 @@ Instant WorkerApplication::next_deadline() const {
                    admin_.next_deadline()});
 }
 
-void WorkerApplication::begin_shutdown(Now now, Instant done_by, socketio::Effects& effects) {
-  shutting_down_ = true;
-  events_.announce_status(true, now, effects);
+void WorkerApplication::begin_shutdown(Now now, socketio::Effects& effects) { events_.begin_shutdown(now, effects); }
+
+void WorkerApplication::begin_closing(Now now, Instant done_by, socketio::Effects& effects) {
+  closing_ = true;
   closer_.begin(server_.sockets(), now.instant, done_by);
   on_timer(now, effects);
 }
 
-bool WorkerApplication::idle() const { return worker_.idle() && routes_.idle() && server_.connection_count() == 0; }
+bool WorkerApplication::idle() const {
+  return worker_.idle() && routes_.idle() && server_.connection_count() == 0 && server_.leaving_count() == 0;
+}
 
 }  // namespace famemely::api

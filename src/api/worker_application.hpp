@@ -51,7 +51,8 @@ class WorkerApplication final : public gateway::Application {
   void on_link_full(std::vector<gateway::LinkCommand>& commands, Now now, socketio::Effects& effects) override;
   void on_timer(Now now, socketio::Effects& effects) override;
   [[nodiscard]] Instant next_deadline() const override;
-  void begin_shutdown(Now now, Instant done_by, socketio::Effects& effects) override;
+  void begin_shutdown(Now now, socketio::Effects& effects) override;
+  void begin_closing(Now now, Instant done_by, socketio::Effects& effects) override;
   [[nodiscard]] bool idle() const override;
 
  private:
@@ -60,6 +61,7 @@ class WorkerApplication final : public gateway::Application {
   /// Until nothing is left that one answer has brought about.
   void answer_outcomes(Now now, socketio::Effects& effects);
   void announce_if_due(Now now, socketio::Effects& effects);
+  void close_those_whose_turn_it_is(Now now, socketio::Effects& effects);
 
   socketio::Server server_;
   gateway::Worker worker_;
@@ -73,7 +75,7 @@ class WorkerApplication final : public gateway::Application {
   UserLimiting limiting_;
   StatusAnnouncer announcer_;
   socketio::SocketCloser closer_;
-  bool shutting_down_ = false;
+  bool closing_ = false;
   std::vector<socketio::ApplicationEffect> taken_;  // scratch of `process`
   std::vector<gateway::Outcome> outcomes_;          // scratch of `answer_outcomes`
 };

@@ -104,10 +104,15 @@ void Gateway::shut_down(std::function<void()> stopped) {
   const Instant deadline = serving::read_clocks().instant + config_.shutdown_timeout;
   for (auto& worker : workers_)
     asio::post(worker->context, [this, &loop = worker->loop, deadline] {
-      loop.begin_shutdown(deadline, [this] {
-        if (--draining_ == 0) asio::post(link_->context(), [this] { link_->stop(stopped_); });
+      loop.begin_shutdown(deadline, [this, deadline] {
+        if (--draining_ == 0) asio::post(link_->context(), [this, deadline] { end_link(deadline); });
       });
     });
+}
+
+void Gateway::end_link(Instant deadline) {
+  const Duration left = std::max(Duration(), deadline - serving::read_clocks().instant);
+  link_->stop(std::min<Duration>(left, io::Link::kFarewellMax), stopped_);
 }
 
 void Gateway::connect_rooms() {

@@ -53,6 +53,8 @@ class Gateway {
   /// What is read again on SIGHUP, and when its file changes.
   void add_reloads(boost::asio::io_context& loop);
   [[nodiscard]] std::optional<std::string> reload_permissions();
+  /// Once no worker needs it any more.
+  void end_link(Instant deadline);
   void tell_workers(const gateway::WorkerEvent& event);
   void run_loop(boost::asio::io_context& context);
   void stop_threads();

@@ -159,7 +159,10 @@ class MqttServiceState::Connection {
 
   void finish() {
     read_inbox();
-    link_.stop([] {});
+    link_.stop(io::Link::kFarewellMax, [this] { end(); });
+  }
+
+  void end() {
     service_.worker_.end(disconnected());
     std::vector<std::move_only_function<void()>> answers;
     {

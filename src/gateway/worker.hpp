@@ -61,6 +61,7 @@ struct Client {
   OwnEvents own_events{};
   std::optional<WallTime> withdrawn_at{};  // when the grace ends for a token whose key is not in force any more
   bool told_of_expiry = false;
+  bool leaving = false;  // of a gateway that ends: its further requests are not looked at
   UserSeat seat{};
 
   [[nodiscard]] const Subscription* find(const mqtt::TopicFilter& filter) const;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -23,20 +24,47 @@ BrokerConnection::BrokerConnection(const BrokerAddress& address, boost::asio::io
       connect_timer_(context) {}
 
 bool BrokerConnection::follow_up() {
+  if (stopping_) return false;
   bool called = write();
   if (channel_.take_close_wish()) {
     close_politely();
     channel_.on_transport_closed("", serving::read_clocks());
     called = true;
   }
-  if (!stopped_ && state_ == State::closed && channel_.take_open_wish()) open();
+  if (state_ == State::closed && channel_.take_open_wish()) open();
   return called;
 }
 
-void BrokerConnection::stop() {
-  stopped_ = true;
+void BrokerConnection::stop(Duration patience, std::function<void()> stopped) {
+  stopping_ = true;
+  stopped_ = std::move(stopped);
+  if (state_ != State::open || patience <= Duration()) {
+    write();
+    say_farewell();
+    return finish();
+  }
+  connect_timer_.expires_after(patience);
+  connect_timer_.async_wait([this](const boost::system::error_code& fault) {
+    if (!fault) finish();
+  });
+  write_last();
+}
+
+/// A broker that is sent more than it has read must not find the connection reset: what it has not read yet would be
+/// lost with it. So it is the broker that closes.
+void BrokerConnection::write_last() {
   write();
-  close_politely();
+  if (!has_socket()) return finish();
+  if (write_blocked_) return;
+  say_farewell();
+  boost::system::error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+void BrokerConnection::finish() {
+  if (!stopped_) return;
+  close();
+  boost::asio::post(socket_.get_executor(), std::exchange(stopped_, nullptr));
 }
 
 // --- opening ---
@@ -105,6 +133,7 @@ void BrokerConnection::read() {
 
 void BrokerConnection::on_read(std::uint64_t attempt, const boost::system::error_code& fault, std::size_t size) {
   if (attempt != attempt_ || !has_socket()) return;
+  if (stopping_) return fault ? finish() : read();
   if (fault) return lost(describe_end(fault));
   if (auto taken = take({buffer_->data(), size}); !taken) {
     write();  // our alert or close frame
@@ -159,7 +188,7 @@ bool BrokerConnection::write() {
       socket_.async_wait(tcp::socket::wait_write, [this, attempt = attempt_](const boost::system::error_code& fault) {
         if (fault || attempt != attempt_) return;
         write_blocked_ = false;
-        on_input_();
+        stopping_ ? write_last() : on_input_();
       });
     } else if (wire_) {
       break;  // what the broker said before it closed, an alert perhaps, is still to be read
@@ -196,14 +225,16 @@ bool BrokerConnection::refill() {
 
 // --- the end ---
 
+void BrokerConnection::say_farewell() {
+  if (!wire_ || state_ != State::open || written_ != writing_.size()) return;
+  writing_.clear();
+  written_ = 0;
+  wire_->close(writing_);
+  if (!writing_.empty()) ::send(socket_.native_handle(), writing_.data(), writing_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 void BrokerConnection::close_politely() {
-  if (wire_ && state_ == State::open && written_ == writing_.size()) {
-    writing_.clear();
-    written_ = 0;
-    wire_->close(writing_);
-    if (!writing_.empty())
-      ::send(socket_.native_handle(), writing_.data(), writing_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  }
+  say_farewell();
   close();
 }
 

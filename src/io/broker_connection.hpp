@@ -30,8 +30,9 @@ class BrokerConnection {
 
   /// Does what the channel wishes, and writes its output. True if that called the channel.
   bool follow_up();
-  /// Writes what can be written at once, closes, and opens no more.
-  void stop();
+  /// Writes what there is, says farewell, and closes once the broker has closed too, or could not be waited for any
+  /// longer; then calls `stopped`. Opens no more.
+  void stop(Duration patience, std::function<void()> stopped);
 
  private:
   using tcp = boost::asio::ip::tcp;
@@ -56,8 +57,12 @@ class BrokerConnection {
   /// Makes `writing_` the next bytes for the socket; false if there are none.
   bool refill();
   [[nodiscard]] bool has_socket() const { return state_ == State::shaking_hands || state_ == State::open; }
+  /// The last bytes of the connection, and then none.
+  void write_last();
   /// Says farewell on the wire, as far as the socket takes it.
+  void say_farewell();
   void close_politely();
+  void finish();
   void close();
   void lost(const std::string& why);
 
@@ -75,7 +80,8 @@ class BrokerConnection {
   State state_ = State::closed;
   bool received_ = false;  // any MQTT
   bool write_blocked_ = false;
-  bool stopped_ = false;
+  bool stopping_ = false;
+  std::function<void()> stopped_;
   std::optional<BrokerWire> wire_;
   std::string writing_;  // bytes for the socket
   std::size_t written_ = 0;

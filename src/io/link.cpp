@@ -79,10 +79,14 @@ void Link::arm_timer() {
   });
 }
 
-void Link::stop(std::function<void()> done) {
+void Link::stop(Duration patience, std::function<void()> done) {
   bridge_.disconnect(serving::read_clocks());
-  for (const auto& connection : connections_) connection->stop();
-  done();
+  stopping_ = connections_.size();
+  if (stopping_ == 0) return done();
+  for (const auto& connection : connections_)
+    connection->stop(patience, [this, done] {
+      if (--stopping_ == 0) done();
+    });
 }
 
 }  // namespace famemely::io

@@ -19,6 +19,9 @@ namespace famemely::io {
 /// events to the workers' gates. All calls are made on its loop's thread, or before that runs.
 class Link final : public LinkPort {
  public:
+  /// Patience enough with a broker that has work to do.
+  static constexpr std::chrono::seconds kFarewellMax{1};
+
   /// Takes all events for one worker, or none and leaves them: false if the worker is behind; `on_worker_room` follows.
   using Gate = std::function<bool(std::vector<gateway::WorkerEvent>&)>;
 
@@ -31,8 +34,8 @@ class Link final : public LinkPort {
   /// From a worker on the same loop: always takes everything.
   bool push(std::size_t worker, std::vector<gateway::LinkCommand>& commands) override;
   void on_worker_room(std::size_t worker);
-  /// Says DISCONNECT, closes, and calls `done`.
-  void stop(std::function<void()> done);
+  /// Says DISCONNECT, lets the broker read it and close, for as long as `patience` lasts, and calls `done`.
+  void stop(Duration patience, std::function<void()> done);
 
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
 
@@ -53,6 +56,7 @@ class Link final : public LinkPort {
   std::vector<Gate> gates_;
   std::vector<bool> blocked_;                                   // by worker: its gate was shut
   std::vector<std::unique_ptr<BrokerConnection>> connections_;  // one for each channel of the bridge
+  std::size_t stopping_ = 0;                                    // connections that have yet to close for good
   boost::asio::steady_timer timer_;
   Instant timer_armed_ = kNever;
 };

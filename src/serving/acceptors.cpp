@@ -73,6 +73,7 @@ void Acceptors::wait(std::size_t acceptor) {
 }
 
 void Acceptors::on_ready(std::size_t acceptor) {
+  if (!acceptors_[acceptor].is_open()) return;  // closed since it was ready
   begin_();
   if (accept_batch(acceptors_[acceptor]) != Backlog::failed) return wait(acceptor);
   // Those who wait in the backlog get their turn when descriptors are free again.

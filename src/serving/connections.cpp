@@ -148,6 +148,7 @@ void Connections::on_readable(socketio::ConnectionId id) {
       on_closed_by_peer(*connection);
       return;
     }
+    ++reads_;
     const std::span<char> bytes(buffer_->data(), static_cast<std::size_t>(size));
     if (!connection->tls || (connection->http && connection->http->closing))
       on_bytes(id, bytes);
@@ -261,6 +262,8 @@ void Connections::on_complete(Connection& connection) {
   HttpRequest request = http.reader.take_request();
   request.remote_address = http.client_address;
   request.secure = http.secure;
+  if (leaving_ && for_socketio && request.method != "OPTIONS" && !engineio::Server::owner_of(request))
+    return answer_and_close(connection, 503, "The server is shutting down");
   http.awaiting_answer = true;
   http.deadline = kNever;
   if (!for_socketio || request.method == "OPTIONS") {
@@ -379,9 +382,20 @@ bool Connections::quiet() {
   bool quiet = true;
   table_.for_each_http([&](const Connection& connection) {
     const HttpState& http = *connection.http;
-    if (http.inside_request || http.awaiting_answer || http.unsent()) quiet = false;
+    const bool encrypted = connection.tls && connection.tls->established() && !connection.tls->outgoing().empty();
+    if (http.inside_request || http.awaiting_answer || http.unsent() || encrypted) quiet = false;
   });
   return quiet;
+}
+
+void Connections::close_idle() {
+  std::vector<socketio::ConnectionId> idle;
+  table_.for_each_http([&](const Connection& connection) {
+    const HttpState& http = *connection.http;
+    if (!http.closing && !http.awaiting_answer && !http.unsent()) idle.push_back(connection.id);
+  });
+  for (const socketio::ConnectionId id : idle)
+    if (Connection* connection = find(id)) drop(*connection);
 }
 
 }  // namespace famemely::serving

@@ -61,10 +61,15 @@ class Connections {
   void apply(engineio::IoEffect& effect);
   /// Drops those whose request or silence has lasted too long.
   void close_overdue();
-  /// From now on every response is a connection's last, but for those of polling sessions.
+  /// From now on every response is a connection's last, but for those of polling sessions, and there are no new
+  /// sessions.
   void begin_leaving() { leaving_ = true; }
   /// True if no request has begun or waits for an answer, and no answer for being written.
   [[nodiscard]] bool quiet();
+  /// Closes those on which no answer is under way: clients take that as a reason to ask elsewhere.
+  void close_idle();
+  /// How often something has been read.
+  [[nodiscard]] std::uint64_t reads() const { return reads_; }
 
  private:
   Connection* add(int descriptor, std::string remote_address, engineio::Admission::Place place);
@@ -124,6 +129,7 @@ class Connections {
   Allowance turned_away_;
   ConnectionTable table_;
   bool leaving_ = false;
+  std::uint64_t reads_ = 0;
   std::unique_ptr<std::array<char, 65'536>> buffer_;
   std::string clear_;  // scratch of `on_wire_bytes`
 };

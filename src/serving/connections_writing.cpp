@@ -150,6 +150,7 @@ void Connections::end_in_peace(Connection& connection) {
   // the peer, or the deadline, end it.
   if (!connection.http) return drop(connection);
   connection.http->closing = true;
+  connection.http->inside_request = false;
   connection.http->deadline = turns_.now().instant + kLingerTime;
   boost::system::error_code ignored;
   connection.socket.shutdown(boost::asio::socket_base::shutdown_send, ignored);

@@ -8,8 +8,10 @@ namespace {
 
 constexpr std::chrono::seconds kSweepInterval{1};
 
-/// What had been sent when a shutdown began is read within it.
+/// Without anything to read for so long, everything that had been sent when a shutdown began has been read.
 constexpr std::chrono::milliseconds kLastReads{20};
+/// Where something always comes, this is enough.
+constexpr std::chrono::seconds kLastReadsMax{1};
 
 }  // namespace
 
@@ -47,7 +49,7 @@ void WorkerLoop::after_end() {
 
 void WorkerLoop::arm_timer() {
   const Instant due = std::min(
-      {service_.transports().next_deadline(), service_.next_deadline(), next_sweep_, last_reads_, shutdown_deadline_});
+      {service_.transports().next_deadline(), service_.next_deadline(), next_sweep_, next_look_, shutdown_deadline_});
   if (due == kNever || due >= timer_armed_) return;
   timer_armed_ = due;
   timer_.expires_at(due);
@@ -66,7 +68,7 @@ void WorkerLoop::on_timer() {
     connections_.close_overdue();
     next_sweep_ = now.instant + kSweepInterval;
   }
-  if (now.instant >= last_reads_) last_reads_ = kNever;
+  look_for_last_reads(now);
   turns_.settle();
   turns_.end();
 }
@@ -76,18 +78,35 @@ void WorkerLoop::begin_shutdown(Instant deadline, std::function<void()> drained)
   acceptors_.close();
   connections_.begin_leaving();
   shutdown_deadline_ = deadline;
-  last_reads_ = std::min(turns_.now().instant + kLastReads, deadline);
   drained_ = std::move(drained);
-  service_.begin_shutdown(turns_.now(), deadline, turns_.effects());
+  const Now now = turns_.now();
+  const Duration patience = std::max(Duration(), (deadline - now.instant) / 4);
+  next_look_ = now.instant + std::min<Duration>(kLastReads, patience);
+  last_reads_until_ = now.instant + std::min<Duration>(kLastReadsMax, patience);
+  reads_seen_ = connections_.reads();
+  service_.begin_shutdown(now, turns_.effects());
+  look_for_last_reads(now);
   turns_.settle();
   turns_.schedule_end();
 }
 
+void WorkerLoop::look_for_last_reads(Now now) {
+  if (now.instant < next_look_) return;
+  const std::uint64_t reads = connections_.reads();
+  if (std::exchange(reads_seen_, reads) != reads && now.instant < last_reads_until_) {
+    next_look_ = now.instant + kLastReads;
+    return;
+  }
+  next_look_ = kNever;
+  service_.begin_closing(now, shutdown_deadline_, turns_.effects());
+}
+
 void WorkerLoop::check_drained() {
   if (!drained_) return;
-  const bool quiet = last_reads_ == kNever && service_.idle() && connections_.quiet();
+  const bool quiet = next_look_ == kNever && service_.idle() && connections_.quiet();
   if (!quiet && turns_.now().instant < shutdown_deadline_) return;
   shutdown_deadline_ = kNever;
+  connections_.close_idle();
   std::exchange(drained_, nullptr)();
 }
 

@@ -35,8 +35,8 @@ class WorkerLoop final : private Turns::Parts {
   /// be called with their `now` and `effects`.
   [[nodiscard]] Turns& turns() { return turns_; }
 
-  /// Stops accepting, lets the service close what is open, and calls `drained` once what had been sent is read and
-  /// nothing is left, or at the deadline.
+  /// Stops accepting, reads what had been sent, lets the service close what is open, and calls `drained` once nothing
+  /// is left, or at the deadline. After that nothing is taken up any more.
   void begin_shutdown(Instant deadline, std::function<void()> drained);
 
   [[nodiscard]] boost::asio::io_context& context() { return context_; }
@@ -47,6 +47,8 @@ class WorkerLoop final : private Turns::Parts {
   void after_end() override;
   void arm_timer();
   void on_timer();
+  /// What had been sent is read once nothing more comes for a while, which is a short one.
+  void look_for_last_reads(Now now);
   void check_drained();
 
   boost::asio::io_context& context_;
@@ -58,7 +60,9 @@ class WorkerLoop final : private Turns::Parts {
   Timer timer_;
   Instant timer_armed_ = kNever;
   Instant next_sweep_ = kNever;
-  Instant last_reads_ = kNever;
+  Instant next_look_ = kNever;  // for last reads
+  Instant last_reads_until_ = kNever;
+  std::uint64_t reads_seen_ = 0;
   Instant shutdown_deadline_ = kNever;
   std::function<void()> drained_;
 };

@@ -104,10 +104,10 @@ void Node::finish_calls() {
 void Node::on_connect(const ConnectRequested& request) {
   const NamespaceDefinition* definition = nullptr;
   guard(request.nsp, [&] { definition = definitions_.find(request.nsp, request.auth_json); });
-  if (!definition || shutting_down_) {
-    server_.refuse(request.socket, definition ? "Server is shutting down" : "Invalid namespace");
-    return;
-  }
+  // Not refused: after that, clients do not try elsewhere by themselves.
+  if (shutting_down_)
+    return server_.close_transport(request.socket, DisconnectReason::server_shutting_down, now_, *effects_);
+  if (!definition) return server_.refuse(request.socket, "Invalid namespace");
   Namespace& nsp = of(request.nsp);
   nsp.definition_ = definition;
   ++nsp.pending_;
@@ -238,15 +238,20 @@ void Node::on_timer(Now now, Effects& effects) {
     timers_.run(now.instant);
     keep_within_bounds();
     while (const auto socket = closer_.take(now.instant))
-      server_.close_transport(*socket, DisconnectReason::server_shutting_down, now, effects);
-    if (shutting_down_ && closer_.done()) server_.close_all(DisconnectReason::server_shutting_down, now, effects);
+      if (server_.is_receiving(*socket) && closer_.is_patient(now.instant))
+        closer_.put_back(*socket, now.instant);
+      else
+        server_.close_transport(*socket, DisconnectReason::server_shutting_down, now, effects);
+    if (closing_ && closer_.done()) server_.close_all(DisconnectReason::server_shutting_down, now, effects);
   });
 }
 
 Instant Node::next_deadline() const { return std::min({timers_.next(), closer_.next_deadline(), recovery_deadline()}); }
 
-void Node::begin_shutdown(Now now, Instant done_by, Effects& effects) {
-  shutting_down_ = true;
+void Node::begin_shutdown(Now, Effects&) { shutting_down_ = true; }
+
+void Node::begin_closing(Now now, Instant done_by, Effects& effects) {
+  closing_ = true;
   closer_.begin(server_.sockets(), now.instant, done_by);
   on_timer(now, effects);
 }

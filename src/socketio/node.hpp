@@ -85,7 +85,8 @@ class Node final : public Service {
   void on_turned_away(std::string_view, const HttpResponse&, Now) override {}
   void on_timer(Now now, Effects& effects) override;
   [[nodiscard]] Instant next_deadline() const override;
-  void begin_shutdown(Now now, Instant done_by, Effects& effects) override;
+  void begin_shutdown(Now now, Effects& effects) override;
+  void begin_closing(Now now, Instant done_by, Effects& effects) override;
   [[nodiscard]] bool idle() const override { return server_.connection_count() == 0; }
 
  private:
@@ -212,6 +213,7 @@ class Node final : public Service {
   EventNumber last_event_ = 0;
   SocketCloser closer_;
   bool shutting_down_ = false;
+  bool closing_ = false;
 };
 
 template <typename Call>

@@ -177,8 +177,9 @@ class SuiteService final : public socketio::Service {
   }
   void on_timer(Now now, Effects& effects) override { node_.on_timer(now, effects); }
   [[nodiscard]] Instant next_deadline() const override { return node_.next_deadline(); }
-  void begin_shutdown(Now now, Instant done_by, Effects& effects) override {
-    node_.begin_shutdown(now, done_by, effects);
+  void begin_shutdown(Now now, Effects& effects) override { node_.begin_shutdown(now, effects); }
+  void begin_closing(Now now, Instant done_by, Effects& effects) override {
+    node_.begin_closing(now, done_by, effects);
     echo_.close_all(now);
   }
   [[nodiscard]] bool idle() const override { return node_.idle() && echo_.session_count() == 0; }

@@ -2,14 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile, readdir, stat } from 'node:fs/promises';
-import http from 'node:http';
-import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import {
-  connect, eventually, freePort, gatewayEnvironment, makeClient, once, program, publish, runs, sleep, startBoth, startProgram,
-  subscribe, temporaryDirectory, token, untilMessages, untilReady, within,
+  connect, eventually, freePort, gatewayEnvironment, program, publish, runs, startProgram, subscribe,
+  temporaryDirectory, token, untilMessages, untilReady,
 } from './harness.mjs';
 
 const run = promisify(execFile);
@@ -136,83 +134,4 @@ test('MQTT_HOST=managed without --dev', async (t) => {
   await publish(socket, 'a', 1, { qos: 1 });
   await untilMessages(socket, 1);
   assert.deepEqual(await gateway.stop(), { code: 0, signal: null });
-});
-
-test('shutdown', async (t) => {
-  for (const signal of ['SIGTERM', 'SIGINT']) {
-    await t.test(`${signal}: sockets are told, transports closed without DISCONNECT, exit 0`, async (t) => {
-      const { gateway } = await startBoth(t, { env: { SHUTDOWN_TIMEOUT: '2s' } });
-      const sockets = await Promise.all([['websocket'], ['polling'], ['websocket']].map((transports) => connect(t, gateway, { transports })));
-      const reasons = sockets.map((socket) => once(socket, 'disconnect'));
-      // A polling client that is just between two polls finds nobody listening: it comes back elsewhere untold.
-      await sleep(300);
-      const began = Date.now();
-      gateway.child.kill(signal);
-      const { code } = await within(gateway.ended, 'the end', 10_000);
-      assert.equal(code, 0);
-      assert.ok(Date.now() - began < 4000);
-      for (const socket of sockets) {
-        await eventually(() => socket.statuses.at(-1).shuttingDown === true, 'mqtt:status with shuttingDown');
-      }
-      for (const reason of reasons) assert.ok(['transport close', 'transport error'].includes(await reason));
-    });
-  }
-
-  await t.test('what is in flight is finished', async (t) => {
-    const { gateway } = await startBoth(t, { env: { SHUTDOWN_TIMEOUT: '4s' } });
-    const socket = makeClient(t, gateway);
-    await once(socket, 'connect');
-    const replies = Array.from({ length: 200 }, (_, i) => publish(socket, 'flight', i, { qos: 2 }));
-    await replies[0];
-    gateway.child.kill('SIGTERM');
-    const outcomes = await Promise.allSettled(replies.map((reply) => within(reply, 'reply', 5000)));
-    assert.deepEqual(outcomes.filter((o) => o.status !== 'fulfilled'), []);
-    assert.equal((await within(gateway.ended, 'the end', 10_000)).code, 0);
-  });
-
-  await t.test('what had come before it, read or not, is answered', async (t) => {
-    const { gateway } = await startBoth(t, { env: { SHUTDOWN_TIMEOUT: '4s' } });
-    const socket = await connect(t, gateway);
-    // As browsers do: a connection of its own for each poll would find nobody listening.
-    const agent = new http.Agent({ keepAlive: true });
-    const polling = await connect(t, gateway, { transports: ['polling'], agent });
-    await sleep(300);
-    gateway.child.kill('SIGSTOP');
-    const replies = Array.from({ length: 50 }, (_, i) => publish(socket, 'flight', i, { qos: 1 }));
-    replies.push(publish(polling, 'flight', 50, { qos: 1 }));
-    // New connections, which nobody has accepted yet.
-    const headers = { authorization: `Bearer ${token()}`, 'content-type': 'application/json' };
-    const responses = Array.from({ length: 20 }, (_, i) =>
-      fetch(`${gateway.url}/mqtt/publish`, { method: 'POST', headers, body: JSON.stringify({ topic: 'flight', payload: i, qos: 1 }) }));
-    await sleep(300);
-    gateway.child.kill('SIGTERM');
-    gateway.child.kill('SIGCONT');
-    await Promise.all(replies);
-    for (const response of await Promise.all(responses)) assert.equal(response.status, 200);
-    assert.equal((await within(gateway.ended, 'the end', 10_000)).code, 0);
-  });
-
-  await t.test('a request that has begun to arrive is waited for', async (t) => {
-    const { gateway } = await startBoth(t, { env: { SHUTDOWN_TIMEOUT: '4s' } });
-    const body = JSON.stringify({ topic: 'flight', payload: 'in two pieces' });
-    const client = net.connect(new URL(gateway.url).port, '127.0.0.1');
-    let answer = '';
-    client.setEncoding('utf8').on('data', (text) => (answer += text));
-    client.write(`POST /mqtt/publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token()}\r\n` +
-      `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`);
-    await sleep(200);
-    gateway.child.kill('SIGTERM');
-    await sleep(300);
-    client.write(body.slice(9));
-    assert.equal((await within(gateway.ended, 'the end', 10_000)).code, 0);
-    assert.match(answer, /^HTTP\/1.1 200 /);
-    assert.match(answer, /Connection: close/i);
-  });
-
-  await t.test('nothing listens afterwards', async (t) => {
-    const { gateway } = await startBoth(t);
-    await gateway.stop();
-    await sleep(20);
-    await assert.rejects(fetch(`${gateway.url}/mqtt/health`));
-  });
 });

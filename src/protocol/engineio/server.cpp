@@ -289,6 +289,20 @@ bool Server::is_open(SessionId id) const {
   return session.generation == id.generation && session.phase == SessionPhase::open;
 }
 
+bool Server::is_receiving(SessionId id) const {
+  if (!is_open(id)) return false;
+  const Session& session = sessions_[id.slot];
+  if (session.websocket != kNoConnection) return session.decoder.inside_message();
+  return session.polling && session.polling->post != kNoConnection;
+}
+
+std::size_t Server::leaving_count() const {
+  const auto is_owed = [](const Session& session) {
+    return session.phase == SessionPhase::closing && !session.outbox.empty();
+  };
+  return leaving_.size() + static_cast<std::size_t>(std::ranges::count_if(sessions_, is_owed));
+}
+
 bool Server::has_room(SessionId id, std::size_t bytes) const {
   if (!is_open(id)) return false;
   const Session& session = sessions_[id.slot];

@@ -140,12 +140,17 @@ class Server {
   [[nodiscard]] bool is_open(SessionId session) const;
   /// True if `send` would take a frame of so many bytes.
   [[nodiscard]] bool has_room(SessionId session, std::size_t bytes) const;
+  /// True while a message, or a POST, has begun to arrive and is not whole.
+  [[nodiscard]] bool is_receiving(SessionId session) const;
   [[nodiscard]] std::size_t queued_bytes(SessionId session) const;
   [[nodiscard]] Transport transport(SessionId session) const;
   [[nodiscard]] std::vector<SessionId> sessions() const;
   /// The session that has this slot now.
   [[nodiscard]] SessionId session_at(std::uint32_t slot) const { return id_of(slot); }
   [[nodiscard]] std::size_t session_count() const { return open_count_; }
+  /// Closed sessions whose client has yet to take what is queued: as long as `close_grace` allows. WebSockets count
+  /// until they have answered the close frame, or what was sent before it might be lost with the connection.
+  [[nodiscard]] std::size_t leaving_count() const;
   /// Frames compressed for WebSockets so far: one each, however many took it.
   [[nodiscard]] std::uint64_t deflated_frames() const { return deflated_.count(); }
 

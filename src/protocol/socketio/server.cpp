@@ -338,6 +338,11 @@ void Server::close_all(DisconnectReason reason, Now now, Effects& effects) {
   drain(now, effects);
 }
 
+bool Server::is_receiving(SocketId id) const {
+  const Socket* socket = find(id);
+  return socket && engine_.is_receiving(socket->session);
+}
+
 std::size_t Server::queued_bytes(SocketId id) const {
   const Socket* socket = find(id);
   return socket ? engine_.queued_bytes(socket->session) : 0;

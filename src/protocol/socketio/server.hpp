@@ -169,6 +169,8 @@ class Server final : public Transports {
   /// Closes every connection that is left, joined to a namespace or not.
   void close_all(DisconnectReason reason, Now now, Effects& effects);
 
+  /// True while a message of this socket's connection has begun to arrive and is not whole.
+  [[nodiscard]] bool is_receiving(SocketId socket) const;
   [[nodiscard]] std::size_t queued_bytes(SocketId socket) const;
   [[nodiscard]] std::optional<Transport> transport(SocketId socket) const;
   /// The id the client knows itself by; empty unless accepted.
@@ -181,6 +183,8 @@ class Server final : public Transports {
   [[nodiscard]] std::vector<SocketId> sockets() const;
   /// Engine.IO sessions, joined to a namespace or not.
   [[nodiscard]] std::size_t connection_count() const { return engine_.session_count(); }
+  /// Of those that are closed, how many have yet to be given the end of their queue, or to answer the goodbye.
+  [[nodiscard]] std::size_t leaving_count() const { return engine_.leaving_count(); }
   /// Those of them that poll.
   [[nodiscard]] std::size_t polling_connection_count() const;
   [[nodiscard]] Traffic traffic() const;

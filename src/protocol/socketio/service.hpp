@@ -58,9 +58,11 @@ class Service {
   virtual void on_timer(Now now, Effects& effects) = 0;
   [[nodiscard]] virtual Instant next_deadline() const = 0;
 
-  /// Tells every socket, then closes their transports one by one until `done_by`, so that they reconnect elsewhere
-  /// without a stampede.
-  virtual void begin_shutdown(Now now, Instant done_by, Effects& effects) = 0;
+  /// Tells every socket, and takes no new ones. What the clients had sent by then is still being read.
+  virtual void begin_shutdown(Now now, Effects& effects) = 0;
+  /// It has been read: closes the sockets' transports one by one until `done_by`, so that they reconnect elsewhere
+  /// without a stampede, each when it has its answers.
+  virtual void begin_closing(Now now, Instant done_by, Effects& effects) = 0;
   /// True once nothing is left to answer or to close.
   [[nodiscard]] virtual bool idle() const = 0;
 };
