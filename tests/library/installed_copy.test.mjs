@@ -21,7 +21,7 @@ function start(program, args) {
   child.text = '';
   child.stdout.on('data', (data) => (child.text += data));
   child.stderr.on('data', (data) => (child.text += data));
-  child.ended = new Promise((resolve) => child.on('exit', resolve));
+  child.ended = new Promise((resolve) => child.on('close', resolve)); // its output may come after its exit
   children.push(child);
   return child;
 }

