@@ -131,6 +131,14 @@ class Bench {
     application_.on_timer(now, effects_);
     settle();
   }
+  void begin_shutdown() {
+    application_.begin_shutdown(now, effects_);
+    settle();
+  }
+  void begin_closing(Duration time) {
+    application_.begin_closing(now, now.instant + time, effects_);
+    settle();
+  }
   /// A WebSocket that has joined nothing yet.
   socketio::ConnectionId open(std::string_view origin = "") {
     const socketio::ConnectionId connection = ++last_connection_;
@@ -143,7 +151,9 @@ class Bench {
   }
   /// A packet from the client.
   void send(socketio::ConnectionId connection, std::string_view packet) {
-    std::string bytes = engineio::masked_text(packet);
+    send_bytes(connection, engineio::masked_text(packet));
+  }
+  void send_bytes(socketio::ConnectionId connection, std::string bytes) {
     application_.transports().on_websocket_bytes(connection, bytes, now, effects_);
     settle();
   }

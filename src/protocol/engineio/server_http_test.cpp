@@ -191,6 +191,16 @@ TEST(EnginePolling, ClosesAtASecondPostWhileTheFirstIsOnItsWay) {
   EXPECT_EQ(bench.network.last_body(3), R"({"code":1,"message":"Session ID unknown"})");
 }
 
+TEST(EnginePolling, SaysWhetherAPostIsOnItsWay) {
+  ServerBench bench;
+  bench.open_polling();
+  EXPECT_FALSE(bench.server.is_receiving(bench.session));
+  EXPECT_TRUE(bench.start(3, make_request("POST", bench.session_query())));
+  EXPECT_TRUE(bench.server.is_receiving(bench.session));
+  bench.post(3, "4x");
+  EXPECT_FALSE(bench.server.is_receiving(bench.session));
+}
+
 TEST(EnginePolling, ForgetsAPostThatTheCallerRefused) {
   ServerBench bench;
   bench.open_polling();
@@ -246,8 +256,10 @@ TEST(EnginePolling, SendsWhatIsQueuedBeforeItSaysThatTheServerCloses) {
   EXPECT_EQ(bench.diary.back(), "forced close");
   bench.post(2, "4x");
   EXPECT_EQ(bench.network.last_body(2), R"({"code":1,"message":"Session ID unknown"})");
+  EXPECT_EQ(bench.server.leaving_count(), 1U);
   bench.poll(3);
   EXPECT_EQ(bench.network.last_body(3), "4last");
+  EXPECT_EQ(bench.server.leaving_count(), 0U) << "it is owed no more than the news";
   bench.poll(4);
   EXPECT_EQ(bench.network.last_body(4), "1");
   bench.poll(5);

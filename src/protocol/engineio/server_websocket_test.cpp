@@ -136,11 +136,24 @@ TEST(EngineWebSocket, WaitsForTheOtherSideToSayGoodbye) {
   bench.turn();
   EXPECT_EQ(bench.network.received[1].back(), "close:1005");
   EXPECT_FALSE(bench.network.is_closed(1));
+  EXPECT_EQ(bench.server.leaving_count(), 1U);
   std::string close;
   websocket::append_close(close, websocket::kCloseNoStatus, "", kTestKey);
   bench.bytes(1, masked_text("4ignored") + close);
   EXPECT_TRUE(bench.network.is_closed(1));
+  EXPECT_EQ(bench.server.leaving_count(), 0U);
   EXPECT_THAT(bench.diary, ElementsAre("opened", "forced close"));
+}
+
+TEST(EngineWebSocket, SaysWhetherAMessageIsOnItsWay) {
+  ServerBench bench;
+  bench.open_websocket(1);
+  EXPECT_FALSE(bench.server.is_receiving(bench.session));
+  const std::string message = masked_text("4hello");
+  bench.bytes(1, message.substr(0, 5));
+  EXPECT_TRUE(bench.server.is_receiving(bench.session));
+  bench.bytes(1, message.substr(5));
+  EXPECT_FALSE(bench.server.is_receiving(bench.session));
 }
 
 TEST(EngineWebSocket, DoesNotWaitForEver) {
