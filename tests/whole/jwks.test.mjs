@@ -209,13 +209,14 @@ test('the endpoint goes: the last set serves on, for JWKS_MAX_STALE', async (t) 
 test('a silent endpoint holds up neither the start nor anybody', async (t) => {
   const issuer = await startIssuer(t);
   issuer.silent = true;
-  const began = Date.now();
   const gateway = await startWith(t, issuer, { env: { SUPABASE_JWT_SECRET: secret } });
-  assert.ok(Date.now() - began < 9000, `${Date.now() - began} ms`);
+  // A start that waits for the keys would go on once the fetch is given up.
+  const events = gateway.log.map(({ event }) => event);
+  assert.ok(!events.slice(0, events.indexOf('listening')).includes('jwks not fetched'), events.join());
   for (let i = 0; i < 20; ++i) {
     const asked = Date.now();
     await accepted(gateway, token({ n: i }));
-    assert.ok(Date.now() - asked < 500);
+    assert.ok(Date.now() - asked < 4_000, `${Date.now() - asked} ms`); // a fetch is given up after 10 s
   }
 });
 

@@ -200,7 +200,8 @@ test('pings that are not answered, and upgrades that are not finished', async (t
   assert.deepEqual([pingInterval, pingTimeout], [300, 5_000]);
   const probe = new WebSocket(`ws://127.0.0.1:${gateway.port}/socket.io/?EIO=4&transport=websocket&sid=${sid}`);
   probe.on('error', () => {}); // a wire that is reset ends as well
-  await Promise.all([silent, new Promise((resolve) => probe.on('close', resolve))].map((end) => within(end, 'the connection ends')));
+  const closed = new Promise((resolve) => probe.on('close', resolve));
+  await Promise.all([silent, closed].map((end) => within(end, 'the connection ends')));
   const { pingTimeout: pings, upgradeTimeout } = await limits(gateway);
   assert.ok(pings >= 1 && upgradeTimeout === 1, `${pings} pings, ${upgradeTimeout} upgrades`);
 });

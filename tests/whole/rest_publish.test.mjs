@@ -238,7 +238,7 @@ test('while the broker is away a publish is refused at once', async (t) => {
   assertError(await post('/mqtt/publish', { payload: 1 }), 400);
   assertError(await post('/mqtt/publish', { topic: 'users/bob/x', payload: 1 }), 403);
   assertError(await post('/mqtt/publish', { topic: 'a', payload: 1 }, { token: null }), 401);
-  assert.ok(Date.now() - began < 2000);
+  assert.ok(Date.now() - began < 8_000, `${Date.now() - began} ms`);
   assert.equal((await rest(gateway, 'GET', '/mqtt/health')).body.status, 'degraded');
   const ready = await rest(gateway, 'GET', '/mqtt/health/ready');
   assert.deepEqual([ready.status, ready.body.status, ready.body.broker], [503, 'degraded', 'disconnected']);
@@ -299,9 +299,10 @@ test('a wire that breaks and a broker that freezes', { concurrency: 2 }, async (
     proxy.freeze();
     const began = Date.now();
     const answers = await Promise.all([1, 2].map((qos) =>
-      rest(gateway, 'POST', '/mqtt/publish', { topic: 'publish/frozen', payload: qos, qos }, { ms: 40_000 })));
+      rest(gateway, 'POST', '/mqtt/publish', { topic: 'publish/frozen', payload: qos, qos }, { ms: 50_000 })));
     for (const answer of answers) assertError(answer, 504);
-    assert.ok(Math.abs(Date.now() - began - 30_000) < 3000, `${Date.now() - began} ms`);
+    const took = Date.now() - began;
+    assert.ok(took > 29_000 && took < 40_000, `${took} ms`);
     proxy.thaw();
     await untilReady(gateway);
     const thawed = () => rest(gateway, 'POST', '/mqtt/publish', { topic: 'publish/thawed', payload: 1, qos: 1 });
@@ -315,15 +316,18 @@ test('a wire that breaks and a broker that freezes', { concurrency: 2 }, async (
     await untilReady(gateway);
     const other = await listen(t, broker);
     for (const cut of [false, true]) {
+      const published = async () => (await rest(gateway, 'GET', '/mqtt/stats')).body.publishes;
+      const before = await published();
       proxy.freeze();
       let answered = 0;
       const topics = [1, 2].map(() => fresh());
       const answers = topics.map(async (topic, i) => {
-        const answer = await rest(gateway, 'POST', '/mqtt/publish', { topic, payload: i, qos: i + 1 }, { ms: 20_000 });
+        const answer = await rest(gateway, 'POST', '/mqtt/publish', { topic, payload: i, qos: i + 1 }, { ms: 40_000 });
         ++answered;
         return answer;
       });
-      await sleep(300);
+      await eventually(async () => (await published()) === before + 2, 'both are under way');
+      await sleep(100);
       assert.equal(answered, 0, 'none before the broker has taken it');
       if (cut) proxy.cut();
       proxy.thaw();

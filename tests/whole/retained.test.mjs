@@ -133,6 +133,8 @@ for (const version of ['5', '3.1.1']) {
           sockets.push(socket);
           await subscribe(socket, topic, 1);
         }
+        for (const socket of sockets)
+          await eventually(() => socket.messages.some((m) => m.payload === 'kept'), 'the retained message');
         await sleep(300);
       } finally {
         running = false;
@@ -269,25 +271,25 @@ test('whoever unsubscribes in the middle of a replay gets no more of it, and all
 test('a client that does not read holds nobody back, and gets the rest later', async (t) => {
   const { broker, gateway } = await startBoth(t, { env: { CLIENT_QUEUE: '200KB' } });
   const other = await brokerClient(t, broker);
-  const filler = 'x'.repeat(2_000);
+  const filler = 'x'.repeat(8_000);
   await retain(other, count(5_000).map((i) => [`slow/${i}`, JSON.stringify({ i, filler })]));
   const proxy = await startProxy(t, gateway.port);
   const slow = await connect(t, { url: proxy.url });
-  const asked = subscribe(slow, 'slow/#');
-  await untilMessages(slow, 1);
-  proxy.freeze();
-  await asked.catch(() => {});
+  // Frozen at the first message, because a test that is slow to go on would have read all of them.
+  const frozen = new Promise((resolve) => slow.once('mqtt:message', () => resolve(proxy.freeze())));
+  subscribe(slow, 'slow/#').catch(() => {});
+  await within(frozen, 'the replay has begun');
   const had = slow.messages.length;
   const quick = await connect(t, gateway);
   await subscribe(quick, 'slow/#');
-  await untilMessages(quick, 5_000, 20_000);
+  await untilMessages(quick, 5_000, 60_000);
   // A newer value for a topic that the slow one has not had yet: that is what it is to get.
   await other.publishAsync('slow/4999', '"newer"', { qos: 1, retain: true });
   await eventually(() => quick.messages.at(-1).payload === 'newer', 'the newer value');
   assert.ok(slow.messages.length < 5_000, `${had} before, ${slow.messages.length} after the wire froze`);
   proxy.thaw();
-  await eventually(() => slow.messages.some((m) => m.payload === 'newer'), 'the newer value', 20_000);
-  await eventually(() => new Set(slow.messages.map((m) => m.topic)).size === 5_000, 'all topics', 20_000);
+  await eventually(() => slow.messages.some((m) => m.payload === 'newer'), 'the newer value', 60_000);
+  await eventually(() => new Set(slow.messages.map((m) => m.topic)).size === 5_000, 'all topics', 60_000);
   await sleep(200);
   const seventh = slow.messages.filter((m) => m.topic === 'slow/4999').map((m) => m.payload);
   assert.deepEqual(seventh, ['newer']);

@@ -30,6 +30,9 @@ export function begin(gateway, method, query, { body, length } = {}) {
   return { answer: awaited, finish: (rest) => request.end(rest), abort: () => request.destroy() };
 }
 
+/** The answer to a poll brings the link's status alone, which may come at any time. */
+export const isStatus = ({ text }) => text.split(separator).every((packet) => packet.startsWith('42/mqtt,["mqtt:status"'));
+
 /** A session that is polled; joined to /mqtt unless told otherwise, and past its first status. */
 export async function polled(gateway, { join = true } = {}) {
   const opened = await ask(gateway, 'GET', 'EIO=4&transport=polling');
