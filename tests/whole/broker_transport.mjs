@@ -5,7 +5,7 @@ import { chmod } from 'node:fs/promises';
 import net from 'node:net';
 import { makeAuthority } from './certificates.mjs';
 import {
-  accepts, brokerClient, connect, eventually, freePort, publish, startBroker, startGateway, subscribe, temporaryDirectory,
+  accepts, brokerClient, connect, eventually, freePort, publish, rest, startBroker, startGateway, subscribe, temporaryDirectory,
   untilMessages,
 } from './harness.mjs';
 
@@ -81,6 +81,7 @@ export async function checkBothWays(t, broker, gateway, { version, largeInBytes 
   await gateway.logged('broker connected');
   await eventually(() => other.connected, 'the other client is back');
   await eventually(() => socket.statuses.at(-1)?.isConnected, 'the client knows of it');
+  await eventually(async () => (await rest(gateway, 'GET', '/mqtt/stats')).body.activeSubscriptions === 1, 'it is subscribed again');
   await roundTrip('second', 'small', 'small');
 }
 

@@ -180,7 +180,10 @@ export async function startBroker(t, { dynamicSecurity, persistent = false, sett
     url: `mqtt://127.0.0.1:${port}`,
     async restart() {
       broker.child = start(mosquittoProgram, ['-c', file]);
-      await eventually(() => accepts(port), 'mosquitto accepts connections');
+      await eventually(() => {
+        if (broker.child.exitCode !== null) throw new Error(`mosquitto ended with status ${broker.child.exitCode}`);
+        return accepts(port);
+      }, 'mosquitto accepts connections');
     },
     kill: () => stop(broker.child, 'SIGKILL'),
     stop: () => stop(broker.child),

@@ -245,7 +245,7 @@ test('the broker is asked always, but sends only while the user has a socket', a
   for (const round of [1, 2]) {
     const socket = await socketOf(t, gateway, 'alice');
     await eventually(async () => (await heard()) === 10, `messages for the socket, round ${round}`);
-    assert.ok(socket.messages.length >= 10);
+    await untilMessages(socket, 10);
     const bob = await socketOf(t, gateway, 'bob');
     socket.disconnect();
     await eventually(async () => (await heard()) === 0, `nothing when it has gone, round ${round}`);
@@ -262,11 +262,12 @@ test('while the broker is away', { concurrency: 2 }, async (t) => {
     await broker.kill();
     await eventually(async () => !(await rest(gateway, 'GET', '/mqtt/status')).body.isConnected, 'the gateway has noticed');
     const began = Date.now();
-    const waiting = post(gateway, 'rs/away', { ms: 15_000 });
+    const waiting = post(gateway, 'rs/away', { ms: 30_000 });
     assert.equal((await remove(gateway, 'rs/ended')).status, 200);
-    assert.ok(Date.now() - began < 2000);
+    assert.ok(Date.now() - began < 8_000, `${Date.now() - began} ms`);
     assertError(await waiting, 503, 'MQTT client is not connected');
-    assert.ok(Math.abs(Date.now() - began - 10_000) < 1500, `${Date.now() - began} ms`);
+    const took = Date.now() - began;
+    assert.ok(took > 9_900 && took < 14_000, `${took} ms`);
     assert.deepEqual((await list(gateway)).map((s) => s.topic), ['rs/before']);
   });
 

