@@ -138,10 +138,9 @@ void SocketEvents::welcome(socketio::SocketId socket, AuditEvent event, const Ne
 
 void SocketEvents::on_disconnected(const socketio::SocketDisconnected& gone, Now now) {
   const gateway::Client* client = worker_.find(gone.socket);
-  const std::string sid = gone.sid.text();
-  if (!client && sid.empty()) return;
+  if (!client && gone.sid == engineio::Sid()) return;  // it never was in
   audit_.write(AuditEvent::disconnected, now.instant, [&] {
-    std::vector<LogField> fields{{"socket", sid}};
+    std::vector<LogField> fields{{"socket", gone.sid.text()}};
     if (client) fields.emplace_back("user", client->identity->user_id);
     fields.emplace_back("remote", gone.remote_address);
     fields.emplace_back("reason", client ? socketio::to_string(gone.reason) : "its session has come back elsewhere");

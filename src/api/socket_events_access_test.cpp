@@ -329,5 +329,14 @@ TEST(EndedSessions, AreNotKept) {
   EXPECT_THAT(bench.asked<gateway::ReleaseCommand>(), SizeIs(1));
 }
 
+TEST(SocketEventsAccess, WhoNeverWasInDoesNotLeave) {
+  Bench bench;
+  const auto socket = bench.open();
+  const std::string connect = engineio::masked_text(R"(40/mqtt,{"token":"bad"})");
+  bench.send_bytes(socket, connect + connect);  // the second before the first has its answer: both end
+  EXPECT_THAT(bench.received(socket), ElementsAre("close:1005"));
+  EXPECT_THAT(bench.log.of("client disconnected"), IsEmpty());
+}
+
 }  // namespace
 }  // namespace famemely::api
