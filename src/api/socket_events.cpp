@@ -68,7 +68,6 @@ SocketEvents::SocketEvents(socketio::Server& server, gateway::Worker& worker, ga
 
 void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now, socketio::Effects& effects) {
   if (!server_.transport(request.socket)) return;  // gone before anybody looked
-  if (shutting_down_) return send_elsewhere(request.socket, {now, effects});
   const auto token = presented_token(request);
   const Result<gateway::SignedIn, Error> signed_in =
       token ? sign_ins_.sign_in(*token, !request.handshake.origin.empty(), now.wall) : failure(token.error());
@@ -92,7 +91,9 @@ void SocketEvents::on_connect(const socketio::ConnectRequested& request, Now now
 
 void SocketEvents::on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn) {
   auto newcomer = recovering_.extract(outcome.request);
-  if (shutting_down_) return send_elsewhere(outcome.socket, turn);
+  if (shutting_down_)
+    return server_.close_transport(outcome.socket, socketio::DisconnectReason::server_shutting_down, turn.now,
+                                   turn.effects);
   switch (outcome.fate) {
     case gateway::RecoverOutcome::Fate::recovered:
       return welcome(outcome.socket, AuditEvent::recovered, newcomer.mapped(), turn);
@@ -343,10 +344,6 @@ SocketEvents::Leaving SocketEvents::leave(socketio::SocketId socket) {
   if (!client) return Leaving::has_all;
   client->leaving = true;
   return client->unanswered > 0 ? Leaving::awaits_answers : Leaving::has_all;
-}
-
-void SocketEvents::send_elsewhere(socketio::SocketId socket, Turn turn) {
-  server_.close_transport(socket, socketio::DisconnectReason::server_shutting_down, turn.now, turn.effects);
 }
 
 bool SocketEvents::on_outcome(const gateway::Outcome& outcome, Now now, socketio::Effects& effects) {

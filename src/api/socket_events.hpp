@@ -35,8 +35,7 @@ class SocketEvents {
   /// Tells every socket of the connection to the broker.
   void announce_status(Now now, socketio::Effects& effects);
 
-  /// Tells every socket, in this and any later status. From now on nobody gets in: whoever tries is disconnected, which
-  /// clients take as a reason to try again, elsewhere.
+  /// Tells every socket, in this and any later status. Who is about to get a session back does not get in any more.
   void begin_shutdown(Now now, socketio::Effects& effects);
   enum class Leaving : std::uint8_t { awaits_answers, has_all };
   /// This socket's requests so far are its last: no later one is looked at. Says whether all have their answer.
@@ -61,8 +60,6 @@ class SocketEvents {
   };
 
   /// Lets a client in that has (or gets) no session to go on with.
-  /// Its connection ends as all do in the end.
-  void send_elsewhere(socketio::SocketId socket, Turn turn);
   void accept(socketio::SocketId socket, const Newcomer& newcomer, bool recoverable, Turn turn);
   void welcome(socketio::SocketId socket, AuditEvent event, const Newcomer& newcomer, Turn turn);
   void on_recover_outcome(const gateway::RecoverOutcome& outcome, Turn turn);

@@ -46,10 +46,16 @@ void WorkerApplication::process(Now now, socketio::Effects& effects) {
   while (!effects.for_application.empty()) {
     taken_.swap(effects.for_application);
     for (socketio::ApplicationEffect& effect : taken_) {
+      const auto* request = std::get_if<socketio::ConnectRequested>(&effect);
+      if (request && shutting_down_) {
+        // Not refused: after that, clients do not try elsewhere by themselves.
+        server_.close_transport(request->socket, socketio::DisconnectReason::server_shutting_down, now, effects);
+        continue;
+      }
       if (take_administrators(effect, now, effects)) continue;
       if (const auto* event = std::get_if<socketio::EventReceived>(&effect))
         events_.on_event(*event, now, effects);
-      else if (const auto* request = std::get_if<socketio::ConnectRequested>(&effect))
+      else if (request)
         events_.on_connect(*request, now, effects);
       else if (const auto* gone = std::get_if<socketio::SocketDisconnected>(&effect))
         events_.on_disconnected(*gone, now);
@@ -146,8 +152,12 @@ void WorkerApplication::on_timer(Now now, socketio::Effects& effects) {
 
 void WorkerApplication::close_those_whose_turn_it_is(Now now, socketio::Effects& effects) {
   while (const auto socket = closer_.take(now.instant)) {
-    const bool receiving = server_.is_receiving(*socket) && closer_.is_patient(now.instant);
-    if (receiving || events_.leave(*socket) == SocketEvents::Leaving::awaits_answers)
+    bool wait = server_.is_receiving(*socket) && closer_.is_patient(now.instant);
+    // The transport is closed for all that share it, in whatever namespace.
+    if (!wait)
+      for (const socketio::SocketId each : server_.sockets_beside(*socket))
+        wait |= events_.leave(each) == SocketEvents::Leaving::awaits_answers;
+    if (wait)
       closer_.put_back(*socket, now.instant);
     else
       server_.close_transport(*socket, socketio::DisconnectReason::server_shutting_down, now, effects);
@@ -160,7 +170,10 @@ Instant WorkerApplication::next_deadline() const {
                    admin_.next_deadline()});
 }
 
-void WorkerApplication::begin_shutdown(Now now, socketio::Effects& effects) { events_.begin_shutdown(now, effects); }
+void WorkerApplication::begin_shutdown(Now now, socketio::Effects& effects) {
+  shutting_down_ = true;
+  events_.begin_shutdown(now, effects);
+}
 
 void WorkerApplication::begin_closing(Now now, Instant done_by, socketio::Effects& effects) {
   closing_ = true;

@@ -95,11 +95,35 @@ TEST(WorkerApplicationEnd, WaitsForAMessageThatHasBegunToArriveForHalfTheTime) {
 }
 
 TEST(WorkerApplicationEnd, SendsNewcomersElsewhere) {
-  Bench bench;
-  const auto socket = bench.open();
-  bench.begin_shutdown();
-  bench.send(socket, R"(40/mqtt,{"token":")" + bench.token("alice") + "\"}");
-  EXPECT_THAT(bench.received(socket), ElementsAre("close:1005"));
+  for (const std::string nsp : {"/mqtt", "/admin"}) {
+    Bench bench;
+    const auto socket = bench.open();
+    bench.begin_shutdown();
+    bench.send(socket, "40" + nsp + R"(,{"token":")" + bench.token("alice") + "\"}");
+    EXPECT_THAT(bench.received(socket), ElementsAre("close:1005"));
+  }
+}
+
+TEST(WorkerApplicationEnd, ASocketInAnotherNamespaceDoesNotCostAnAnswer) {
+  for (const bool admin_first : {false, true}) {
+    Bench bench;
+    const auto socket = bench.open();
+    const std::string join = R"(40/mqtt,{"token":")" + bench.token("alice") + "\"}";
+    const std::string administer =
+        R"(40/admin,{"username":"","password":")" + bench.token("root", R"(,"user_role":"admin")") + "\"}";
+    bench.send(socket, admin_first ? administer : join);
+    bench.send(socket, admin_first ? join : administer);
+    bench.send(socket, kSubscribe);
+    const auto asked = bench.asked<SubscribeCommand>();
+    bench.begin_shutdown();
+    bench.begin_closing(seconds(10));
+    ASSERT_THAT(bench.received(socket), ::testing::Contains(StartsWith("40/admin")));
+    bench.pass(milliseconds(100));
+    EXPECT_THAT(bench.received(socket), IsEmpty());
+    bench.tell(granted(asked.at(0)));
+    bench.pass(milliseconds(20));
+    EXPECT_THAT(bench.received(socket), ElementsAre(StartsWith("43/mqtt,1"), "close:1005"));
+  }
 }
 
 }  // namespace

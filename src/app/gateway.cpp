@@ -111,8 +111,7 @@ void Gateway::shut_down(std::function<void()> stopped) {
 }
 
 void Gateway::end_link(Instant deadline) {
-  const Duration left = std::max(Duration(), deadline - serving::read_clocks().instant);
-  link_->stop(std::min<Duration>(left, io::Link::kFarewellMax), stopped_);
+  link_->stop(std::max(Duration(), deadline - serving::read_clocks().instant), stopped_);
 }
 
 void Gateway::connect_rooms() {

@@ -8,8 +8,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 #include "app/server.hpp"
@@ -101,6 +106,33 @@ class SignalHandler {
   bool shutting_down_ = false;
 };
 
+/// While it lives, the process ends within four seconds: a library that waits for something, for the address of a name
+/// that no server answers say, must not hold up an end at which nobody waits for anything any more.
+class LimitedTeardown {
+ public:
+  LimitedTeardown()
+      : thread_([this] {
+          std::unique_lock lock(mutex_);
+          if (!ended_.wait_for(lock, std::chrono::seconds(4), [this] { return is_over_; })) std::_Exit(0);
+        }) {}
+  LimitedTeardown(const LimitedTeardown&) = delete;
+  LimitedTeardown& operator=(const LimitedTeardown&) = delete;
+  ~LimitedTeardown() {
+    {
+      const std::lock_guard lock(mutex_);
+      is_over_ = true;
+    }
+    ended_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool is_over_ = false;
+  std::thread thread_;
+};
+
 }  // namespace
 
 int run(const Config& config, AdjustableLogger& logger,
@@ -110,7 +142,7 @@ int run(const Config& config, AdjustableLogger& logger,
   forbid_core_dumps();
   asio::io_context main_loop(1);
 
-  const auto server = Server::start(main_loop, config, logger);
+  auto server = Server::start(main_loop, config, logger);
   if (!server) return 1;
   const SignalHandler signals(main_loop, **server, logger, read_log_level);
   (*server)->announce(logger);
@@ -119,6 +151,8 @@ int run(const Config& config, AdjustableLogger& logger,
   const auto work = asio::make_work_guard(main_loop);
   main_loop.run();
   logger.info("stopped");
+  const LimitedTeardown limited;
+  server->reset();  // before the handler of signals, which its threads may yet call
   return 0;
 }
 

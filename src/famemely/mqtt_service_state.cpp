@@ -23,6 +23,8 @@ namespace asio = boost::asio;
 
 /// While the handlers are behind, answers are looked for among the messages that wait at this pace.
 constexpr std::chrono::milliseconds kRetryPause{10};
+/// Patience with a broker that has yet to read what it was sent.
+constexpr std::chrono::seconds kFarewellMax{1};
 
 Error disconnected() { return {ErrorCode::unavailable, "The MQTT client was disconnected before there was an answer"}; }
 
@@ -159,7 +161,7 @@ class MqttServiceState::Connection {
 
   void finish() {
     read_inbox();
-    link_.stop(io::Link::kFarewellMax, [this] { end(); });
+    link_.stop(kFarewellMax, [this] { end(); });
   }
 
   void end() {

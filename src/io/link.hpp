@@ -19,9 +19,6 @@ namespace famemely::io {
 /// events to the workers' gates. All calls are made on its loop's thread, or before that runs.
 class Link final : public LinkPort {
  public:
-  /// Patience enough with a broker that has work to do.
-  static constexpr std::chrono::seconds kFarewellMax{1};
-
   /// Takes all events for one worker, or none and leaves them: false if the worker is behind; `on_worker_room` follows.
   using Gate = std::function<bool(std::vector<gateway::WorkerEvent>&)>;
 

@@ -102,6 +102,10 @@ Connection* Connections::add(int descriptor, std::string remote_address, enginei
 
 void Connections::adopt(MovedConnection moved) {
   boost::asio::post(context_, [this, moved = std::move(moved)]() mutable {
+    if (closed_) {
+      ::close(moved.descriptor);
+      return;
+    }
     turns_.begin();
     Connection* connection = add(moved.descriptor, std::move(moved.remote_address), std::move(moved.place));
     if (!connection) return;
@@ -388,7 +392,8 @@ bool Connections::quiet() {
   return quiet;
 }
 
-void Connections::close_idle() {
+void Connections::close_for_good() {
+  closed_ = true;
   std::vector<socketio::ConnectionId> idle;
   table_.for_each_http([&](const Connection& connection) {
     const HttpState& http = *connection.http;

@@ -66,8 +66,9 @@ class Connections {
   void begin_leaving() { leaving_ = true; }
   /// True if no request has begun or waits for an answer, and no answer for being written.
   [[nodiscard]] bool quiet();
-  /// Closes those on which no answer is under way: clients take that as a reason to ask elsewhere.
-  void close_idle();
+  /// Closes those on which no answer is under way, which clients take as a reason to ask elsewhere, and takes no
+  /// others.
+  void close_for_good();
   /// How often something has been read.
   [[nodiscard]] std::uint64_t reads() const { return reads_; }
 
@@ -129,6 +130,7 @@ class Connections {
   Allowance turned_away_;
   ConnectionTable table_;
   bool leaving_ = false;
+  bool closed_ = false;
   std::uint64_t reads_ = 0;
   std::unique_ptr<std::array<char, 65'536>> buffer_;
   std::string clear_;  // scratch of `on_wire_bytes`

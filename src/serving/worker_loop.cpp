@@ -106,7 +106,7 @@ void WorkerLoop::check_drained() {
   const bool quiet = next_look_ == kNever && service_.idle() && connections_.quiet();
   if (!quiet && turns_.now().instant < shutdown_deadline_) return;
   shutdown_deadline_ = kNever;
-  connections_.close_idle();
+  connections_.close_for_good();
   std::exchange(drained_, nullptr)();
 }
 

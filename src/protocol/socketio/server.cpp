@@ -338,6 +338,15 @@ void Server::close_all(DisconnectReason reason, Now now, Effects& effects) {
   drain(now, effects);
 }
 
+std::vector<SocketId> Server::sockets_beside(SocketId id) const {
+  std::vector<SocketId> found;
+  const Socket* socket = find(id);
+  if (!socket) return found;
+  for (std::uint32_t slot = clients_[socket->session.slot].first_socket; slot != kNone; slot = sockets_[slot].next)
+    found.push_back(id_of(slot));
+  return found;
+}
+
 bool Server::is_receiving(SocketId id) const {
   const Socket* socket = find(id);
   return socket && engine_.is_receiving(socket->session);

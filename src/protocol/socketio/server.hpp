@@ -169,6 +169,8 @@ class Server final : public Transports {
   /// Closes every connection that is left, joined to a namespace or not.
   void close_all(DisconnectReason reason, Now now, Effects& effects);
 
+  /// All sockets of this one's connection, itself among them; none if it is gone.
+  [[nodiscard]] std::vector<SocketId> sockets_beside(SocketId socket) const;
   /// True while a message of this socket's connection has begun to arrive and is not whole.
   [[nodiscard]] bool is_receiving(SocketId socket) const;
   [[nodiscard]] std::size_t queued_bytes(SocketId socket) const;
