@@ -113,7 +113,8 @@ class MqttService {
   void connect(MqttCompletion completion);
   /// Says DISCONNECT and closes. Requests without an answer are answered with 503: who wants them done waits for them
   /// first. Handlers stay registered and subscriptions stay wished for: `connect` asks for them anew. Waits until the
-  /// connection is closed, and for a host name that is being looked up.
+  /// broker, which reads first what it was sent, has closed the connection, for a second at most; and for a host name
+  /// that is being looked up.
   void disconnect();
 
   /// The future is ready when the broker has taken the message: at QoS 0 once it is written to the socket, at QoS 1
