@@ -59,15 +59,19 @@ void print_welcome(const Config& config, const serving::ListeningSockets& socket
 
 class SignalHandler {
  public:
-  SignalHandler(asio::io_context& main_loop, Server& server, AdjustableLogger& logger,
+  SignalHandler(asio::io_context& main_loop, Server& server, Duration shutdown_timeout, AdjustableLogger& logger,
                 const std::function<Result<LogLevel, std::string>()>& read_log_level)
       : main_loop_(main_loop),
+        shutdown_timeout_(shutdown_timeout),
         signals_(main_loop, SIGTERM, SIGINT, SIGHUP),
         server_(server),
         logger_(logger),
         read_log_level_(read_log_level) {
     wait();
   }
+
+  /// Of a shutdown that has begun.
+  [[nodiscard]] Duration time_left() const { return deadline_ - serving::read_clocks().instant; }
 
  private:
   void wait() {
@@ -85,6 +89,7 @@ class SignalHandler {
 
   void shut_down() {
     logger_.info("shutting down");
+    deadline_ = serving::read_clocks().instant + shutdown_timeout_;
     server_.shut_down([this] { asio::post(main_loop_, [this] { main_loop_.stop(); }); });
   }
 
@@ -99,6 +104,8 @@ class SignalHandler {
   }
 
   asio::io_context& main_loop_;
+  const Duration shutdown_timeout_;
+  Instant deadline_{};
   asio::signal_set signals_;
   Server& server_;
   AdjustableLogger& logger_;
@@ -106,14 +113,18 @@ class SignalHandler {
   bool shutting_down_ = false;
 };
 
-/// While it lives, the process ends within four seconds: a library that waits for something, for the address of a name
-/// that no server answers say, must not hold up an end at which nobody waits for anything any more.
+/// What a teardown may take in any case, and at most: a managed broker has three seconds to stop.
+constexpr std::chrono::seconds kTeardownMin{1};
+constexpr std::chrono::seconds kTeardownMax{4};
+
+/// While it lives, the process ends in time: a library that waits for something, for the address of a name that no
+/// server answers say, must not hold up an end at which nobody waits for anything any more.
 class LimitedTeardown {
  public:
-  LimitedTeardown()
-      : thread_([this] {
+  explicit LimitedTeardown(Duration limit)
+      : thread_([this, limit] {
           std::unique_lock lock(mutex_);
-          if (!ended_.wait_for(lock, std::chrono::seconds(4), [this] { return is_over_; })) std::_Exit(0);
+          if (!ended_.wait_for(lock, limit, [this] { return is_over_; })) std::_Exit(0);
         }) {}
   LimitedTeardown(const LimitedTeardown&) = delete;
   LimitedTeardown& operator=(const LimitedTeardown&) = delete;
@@ -144,14 +155,14 @@ int run(const Config& config, AdjustableLogger& logger,
 
   auto server = Server::start(main_loop, config, logger);
   if (!server) return 1;
-  const SignalHandler signals(main_loop, **server, logger, read_log_level);
+  const SignalHandler signals(main_loop, **server, config.shutdown_timeout, logger, read_log_level);
   (*server)->announce(logger);
   if (config.dev) print_welcome(config, (*server)->sockets(), (*server)->broker_port());
 
   const auto work = asio::make_work_guard(main_loop);
   main_loop.run();
   logger.info("stopped");
-  const LimitedTeardown limited;
+  const LimitedTeardown limited(std::clamp<Duration>(signals.time_left(), kTeardownMin, kTeardownMax));
   server->reset();  // before the handler of signals, which its threads may yet call
   return 0;
 }
