@@ -37,6 +37,7 @@ class SocketEvents {
 
   /// Tells every socket, in this and any later status. Who is about to get a session back does not get in any more.
   void begin_shutdown(Now now, socketio::Effects& effects);
+  [[nodiscard]] bool is_shutting_down() const { return shutting_down_; }
   enum class Leaving : std::uint8_t { awaits_answers, has_all };
   /// This socket's requests so far are its last: no later one is looked at. Says whether all have their answer.
   Leaving leave(socketio::SocketId socket);

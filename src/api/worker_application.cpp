@@ -47,7 +47,7 @@ void WorkerApplication::process(Now now, socketio::Effects& effects) {
     taken_.swap(effects.for_application);
     for (socketio::ApplicationEffect& effect : taken_) {
       const auto* request = std::get_if<socketio::ConnectRequested>(&effect);
-      if (request && shutting_down_) {
+      if (request && events_.is_shutting_down()) {
         // Not refused: after that, clients do not try elsewhere by themselves.
         server_.close_transport(request->socket, socketio::DisconnectReason::server_shutting_down, now, effects);
         continue;
@@ -170,10 +170,7 @@ Instant WorkerApplication::next_deadline() const {
                    admin_.next_deadline()});
 }
 
-void WorkerApplication::begin_shutdown(Now now, socketio::Effects& effects) {
-  shutting_down_ = true;
-  events_.begin_shutdown(now, effects);
-}
+void WorkerApplication::begin_shutdown(Now now, socketio::Effects& effects) { events_.begin_shutdown(now, effects); }
 
 void WorkerApplication::begin_closing(Now now, Instant done_by, socketio::Effects& effects) {
   closing_ = true;

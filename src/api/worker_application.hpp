@@ -75,7 +75,6 @@ class WorkerApplication final : public gateway::Application {
   UserLimiting limiting_;
   StatusAnnouncer announcer_;
   socketio::SocketCloser closer_;
-  bool shutting_down_ = false;
   bool closing_ = false;
   std::vector<socketio::ApplicationEffect> taken_;  // scratch of `process`
   std::vector<gateway::Outcome> outcomes_;          // scratch of `answer_outcomes`

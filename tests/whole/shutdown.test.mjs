@@ -1,13 +1,18 @@
 // The end of the gateway: its clients are told and come back elsewhere, and what had reached it is answered.
 import assert from 'node:assert/strict';
-import { once as onceEmitted } from 'node:events';
 import http from 'node:http';
-import net from 'node:net';
 import { test } from 'node:test';
 import {
   brokerClient, connect, eventually, makeClient, once, publish, rawClient, rawHttp, sleep, startBoth, startBroker,
   startGateway, startProxy, subscribe, token, untilReady, within,
 } from './harness.mjs';
+import { carry, startTcpProxy } from './tcp_proxy.mjs';
+
+const publishRequest = (payload) => {
+  const body = JSON.stringify({ topic: 'flight', payload, qos: 1 });
+  return `POST /mqtt/publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token()}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+};
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   test(`${signal}: sockets are told, transports closed without DISCONNECT, exit 0`, async (t) => {
@@ -64,19 +69,16 @@ test('what had come before it, read or not, is answered', async (t) => {
 
 test('a request that has begun to arrive is waited for', async (t) => {
   const { gateway } = await startBoth(t, { env: { SHUTDOWN_TIMEOUT: '4s' } });
-  const body = JSON.stringify({ topic: 'flight', payload: 'in two pieces' });
-  const client = net.connect(new URL(gateway.url).port, '127.0.0.1');
-  let answer = '';
-  client.setEncoding('utf8').on('data', (text) => (answer += text));
-  client.write(`POST /mqtt/publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token()}\r\n` +
-    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body.slice(0, 9)}`);
+  const raw = await rawHttp(t, gateway);
+  const request = publishRequest('in two pieces');
+  raw.send(request.slice(0, -20));
   await sleep(200);
   gateway.child.kill('SIGTERM');
   await sleep(300);
-  client.write(body.slice(9));
+  raw.send(request.slice(-20));
   assert.equal((await within(gateway.ended, 'the end', 10_000)).code, 0);
-  assert.match(answer, /^HTTP\/1.1 200 /);
-  assert.match(answer, /Connection: close/i);
+  assert.match(raw.text, /^HTTP\/1.1 200 /);
+  assert.match(raw.text, /Connection: close/i);
 });
 
 test('nothing listens afterwards', async (t) => {
@@ -88,23 +90,16 @@ test('nothing listens afterwards', async (t) => {
 
 /** What goes through it is `ms` late, in both directions. */
 async function startSlowWire(t, port, ms) {
-  const ends = new Set();
-  const server = net.createServer({ noDelay: true }, (outer) => {
-    const inner = net.connect({ port, host: '127.0.0.1', noDelay: true });
-    for (const [from, to] of [[outer, inner], [inner, outer]]) {
-      ends.add(from);
-      from.on('data', (data) => setTimeout(() => to.write(data), ms));
-      from.on('end', () => setTimeout(() => to.end(), ms));
-      from.on('error', () => {});
-    }
+  const tcp = await startTcpProxy(port, {
+    onPair(pair) {
+      pair.held = true; // its end is as late as its bytes
+      for (const [from, to] of [[pair.inner, pair.outer], [pair.outer, pair.inner]])
+        from.on('end', () => setTimeout(() => to.end(), ms));
+    },
+    onData: (_, from, to, data) => setTimeout(() => carry(from, to, data), ms),
   });
-  server.listen(0, '127.0.0.1');
-  await onceEmitted(server, 'listening');
-  t.after(() => {
-    server.close();
-    for (const end of ends) end.destroy();
-  });
-  return { port: server.address().port, url: `http://127.0.0.1:${server.address().port}` };
+  t.after(tcp.close);
+  return { port: tcp.port, url: `http://127.0.0.1:${tcp.port}` };
 }
 
 /** A gateway whose broker can be made to keep silent. */
@@ -115,12 +110,6 @@ async function startBehindProxy(t, env) {
   await untilReady(gateway);
   return { broker, proxy, gateway };
 }
-
-const publishRequest = (payload) => {
-  const body = JSON.stringify({ topic: 'flight', payload, qos: 1 });
-  return `POST /mqtt/publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token()}\r\n` +
-    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-};
 
 for (const SHUTDOWN_TIMEOUT of ['0s', '1ms', '50ms'])
   test(`in ${SHUTDOWN_TIMEOUT} it ends all the same, whoever waits for an answer`, async (t) => {
