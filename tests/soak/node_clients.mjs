@@ -1,6 +1,7 @@
 // A process of official clients in Node. Commands come as JSON lines on standard input, reports go out the same way.
 import { createInterface } from 'node:readline';
 import { io } from 'socket.io-client';
+import { reset } from '../whole/tcp_proxy.mjs';
 import { SoakClient, newStatistics, settle } from './client.mjs';
 
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
@@ -12,7 +13,7 @@ const acts = ['cut', 'cut', 'cut', 'close', 'close', 'leave', 'leave', 'long', '
 /** Breaks the TCP connection under a client, whatever goes on there; an aborted poll where it polls. */
 function cut(engine) {
   const { transport } = engine;
-  if (transport.ws?._socket) return transport.ws._socket.resetAndDestroy();
+  if (transport.ws?._socket) return reset(transport.ws._socket);
   transport.pollXhr?.abort();
   // The client does not hear of its own abort: as after a network error it gives the session up.
   return transport.onError('xhr poll error', new Error('aborted'));

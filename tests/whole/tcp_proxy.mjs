@@ -7,6 +7,12 @@ export function carry(from, to, data) {
   if (!to.write(data)) from.pause();
 }
 
+/**
+ * Closes abortively. Node cannot reset a socket that is shutting down: it would stay open for good, and the process
+ * would spin at its end.
+ */
+export const reset = (socket) => (socket.writableEnded ? socket.destroy() : socket.resetAndDestroy());
+
 const asItComes = {
   mayOpen: () => true,
   mayResume: () => true,
@@ -53,8 +59,8 @@ export async function startTcpProxy(port, ways = {}) {
       pair.outer.destroy();
     },
     reset(pair) {
-      pair.inner.resetAndDestroy();
-      pair.outer.resetAndDestroy();
+      reset(pair.inner);
+      reset(pair.outer);
     },
     close() {
       for (const pair of [...pairs]) proxy.end(pair);

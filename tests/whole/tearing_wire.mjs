@@ -1,6 +1,6 @@
 // A wire between gateway and broker that tears at a byte of one's choice, or falls silent for good, and reads along: it
 // knows which of the gateway's PUBLISH packets came again, and whether they said so.
-import { carry, startTcpProxy } from './tcp_proxy.mjs';
+import { carry, reset, startTcpProxy } from './tcp_proxy.mjs';
 
 /** A number from 0 to 1 out of a seed, the same each time (mulberry32). */
 export function randomFrom(seed) {
@@ -58,7 +58,7 @@ export async function startWire(t, port, { random, marks }) {
     tcp.pairs.delete(pair);
     // What has been carried arrives, and then the end: orderly on this side, by a reset or orderly on the other.
     to.end(part);
-    if (random() < 0.5) from.resetAndDestroy();
+    if (random() < 0.5) reset(from);
     else from.destroy();
     setTimeout(() => to.destroy(), 50);
   };
