@@ -28,7 +28,7 @@ void check_url_conflicts(const GivenValues& given, Findings& findings) {
   if (url == given.end()) return;
   std::vector<std::string_view> replaced(kReplacedByUrl.begin(), kReplacedByUrl.end());
   const auto parts = parse_mqtt_url(url->second.text);
-  if (parts && !parts->path.empty()) replaced.push_back("MQTT_WS_PATH");
+  if (parts && !parts->path.empty()) replaced.emplace_back("MQTT_WS_PATH");
   for (std::string_view name : replaced)
     if (const auto other = given.find(name); other != given.end())
       findings.faults.push_back("MQTT_URL (" + url->second.source + ") and " + std::string(name) + " (" +
@@ -70,7 +70,7 @@ void check_tokens(const Config& config, const GivenValues& given, Findings& find
   const auto is_given = [&](const char* name) { return given.contains(name); };
   const bool any_given = std::ranges::any_of(kKeySettings, is_given);
   if (!any_given && !config.dev)
-    findings.faults.push_back(
+    findings.faults.emplace_back(
         "nothing is set to verify tokens with: set SUPABASE_URL, SUPABASE_JWKS_URL, SUPABASE_JWT_SECRET or "
         "API_KEYS_FILE, or try --dev");
   check_key_files(config, findings);
@@ -83,13 +83,14 @@ void check_tokens(const Config& config, const GivenValues& given, Findings& find
     else
       findings.warnings.push_back(why + "; only HS256 tokens with iss " + config.issuer() + " are accepted");
   } else if (!secret.empty() && !config.jwks_location().empty()) {
-    findings.warnings.push_back(
+    findings.warnings.emplace_back(
         "SUPABASE_JWT_SECRET is set beside a JWKS: tokens that are signed with the old secret stay valid until it is "
         "removed");
   }
   if (!is_published_secret(secret)) return;
   if (config.loopback_only())
-    findings.warnings.push_back("SUPABASE_JWT_SECRET is a published default: anybody on this machine can sign tokens");
+    findings.warnings.emplace_back(
+        "SUPABASE_JWT_SECRET is a published default: anybody on this machine can sign tokens");
   else
     findings.faults.push_back(
         "SUPABASE_JWT_SECRET (" + given.at("SUPABASE_JWT_SECRET").source +
@@ -99,7 +100,7 @@ void check_tokens(const Config& config, const GivenValues& given, Findings& find
 
 void check_broker(const Config& config, const GivenValues& given, Findings& findings) {
   if (config.mqtt_host.empty() && !given.contains("MQTT_HOST") && !given.contains("MQTT_URL"))
-    findings.faults.push_back(
+    findings.faults.emplace_back(
         "no broker is set: set MQTT_HOST or MQTT_URL (MQTT_HOST=managed runs a mosquitto of our own), or try --dev");
   if (config.mqtt_reconnect_min > config.mqtt_reconnect_max) {
     const auto text_of = [&](std::string_view name) {
@@ -133,13 +134,13 @@ void check_broker_transport(const Config& config, const GivenValues& given, Find
                                   protocol);
   if (!config.broker_tls()) return;
   if (config.mqtt_cert_file.empty() != config.mqtt_key_file.empty())
-    findings.faults.push_back(
+    findings.faults.emplace_back(
         "MQTT_CERT_FILE and MQTT_KEY_FILE go together (one file that holds both may stand in "
         "both), but only one of them is set");
   else if (const auto tls = io::TlsContext::make(tls_options(config)); !tls)
     findings.faults.push_back(tls.error());
   if (config.mqtt_tls_insecure)
-    findings.warnings.push_back(
+    findings.warnings.emplace_back(
         "MQTT_TLS_INSECURE: the broker's certificate and host name are not verified; anybody on the way can read and "
         "change what is said, the password among it");
 }
@@ -147,7 +148,7 @@ void check_broker_transport(const Config& config, const GivenValues& given, Find
 void check_serving(const Config& config, Findings& findings) {
   if (config.tls_cert_file.empty() && config.tls_key_file.empty()) return;
   if (config.tls_cert_file.empty() || config.tls_key_file.empty())
-    findings.faults.push_back(
+    findings.faults.emplace_back(
         "TLS_CERT_FILE and TLS_KEY_FILE go together (one file that holds both may stand in both), but only one of them "
         "is "
         "set");
@@ -157,10 +158,10 @@ void check_serving(const Config& config, Findings& findings) {
 
 void add_remarks(const Config& config, const GivenValues& given, Findings& findings) {
   if (given.contains("FAMEMELY_DATABASE_URL") && config.famemely_database_url != "sqlite::memory:")
-    findings.warnings.push_back(
+    findings.warnings.emplace_back(
         "FAMEMELY_DATABASE_URL: this version keeps durable subscriptions in memory; they do not survive a restart");
   if (config.client_queue < config.max_payload)
-    findings.warnings.push_back(
+    findings.warnings.emplace_back(
         "CLIENT_QUEUE is smaller than MAX_PAYLOAD: the largest messages never fit a client's queue");
 }
 

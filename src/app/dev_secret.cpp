@@ -40,7 +40,7 @@ Result<std::optional<std::string>, std::string> read_secret(const std::string& n
   const ssize_t size = ::read(file.number(), content.data(), content.size());
   if (size < 0) return failure(fault(name, std::strerror(errno)));
   content.resize(static_cast<std::size_t>(size));
-  const std::string secret(trim(content));
+  std::string secret(trim(content));
   if (secret.size() < kSecretBytesMin) return failure(fault(name, "holds no secret of 32 bytes or more; delete it"));
   return secret;
 }

@@ -98,7 +98,7 @@ void Gateway::start(serving::ListeningSockets& sockets) {
   if (link_context_) link_thread_ = std::thread([this] { run_loop(*link_context_); });
 }
 
-void Gateway::shut_down(std::function<void()> stopped) {
+Instant Gateway::shut_down(std::function<void()> stopped) {
   stopped_ = std::move(stopped);
   draining_ = workers_.size();
   const Instant deadline = serving::read_clocks().instant + config_.shutdown_timeout;
@@ -108,6 +108,7 @@ void Gateway::shut_down(std::function<void()> stopped) {
         if (--draining_ == 0) asio::post(link_->context(), [this, deadline] { end_link(deadline); });
       });
     });
+  return deadline;
 }
 
 void Gateway::end_link(Instant deadline) {

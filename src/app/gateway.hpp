@@ -37,8 +37,8 @@ class Gateway {
 
   void start(serving::ListeningSockets& sockets);
   /// `stopped` is called on an arbitrary thread once every socket has been told and closed, what was in flight is
-  /// finished, and the broker has its DISCONNECT; at the deadline in any case.
-  void shut_down(std::function<void()> stopped);
+  /// finished, and the broker has its DISCONNECT; at the returned instant in any case.
+  Instant shut_down(std::function<void()> stopped);
   /// Reads again what SIGHUP is for. To be called on the thread that started the gateway.
   void reload() const { reloads_.run_all(); }
 

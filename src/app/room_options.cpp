@@ -139,7 +139,7 @@ gateway::BridgeOptions bridge_options(const Config& config, WallTime now, Shared
       static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(config.mqtt_keepalive).count());
   options.session.connack_timeout = config.mqtt_connect_timeout;
   options.session.receive_maximum = kReceiveMaximum;
-  options.session.packet_bytes_max = config.max_payload + 128 * 1024;
+  options.session.packet_bytes_max = config.max_payload + std::size_t{128} * 1024;
   options.reconnect_min = config.mqtt_reconnect_min;
   options.reconnect_max = config.mqtt_reconnect_max;
   options.subscribe_batch = config.mqtt_subscribe_batch;
@@ -169,7 +169,7 @@ io::BrokerAddress broker_address(const Config& config, std::uint16_t port) {
     address.tls = *std::move(tls);
   }
   if (config.broker_websocket()) {
-    address.websocket.emplace().target = config.mqtt_ws_path;
+    address.websocket = io::BrokerAddress::WebSocket{.target = config.mqtt_ws_path};
     if (!config.mqtt_ws_headers.empty()) address.websocket->fields = parse_ws_headers(config.mqtt_ws_headers).value();
   }
   address.has_credentials =

@@ -59,10 +59,9 @@ void print_welcome(const Config& config, const serving::ListeningSockets& socket
 
 class SignalHandler {
  public:
-  SignalHandler(asio::io_context& main_loop, Server& server, Duration shutdown_timeout, AdjustableLogger& logger,
+  SignalHandler(asio::io_context& main_loop, Server& server, AdjustableLogger& logger,
                 const std::function<Result<LogLevel, std::string>()>& read_log_level)
       : main_loop_(main_loop),
-        shutdown_timeout_(shutdown_timeout),
         signals_(main_loop, SIGTERM, SIGINT, SIGHUP),
         server_(server),
         logger_(logger),
@@ -89,8 +88,7 @@ class SignalHandler {
 
   void shut_down() {
     logger_.info("shutting down");
-    deadline_ = serving::read_clocks().instant + shutdown_timeout_;
-    server_.shut_down([this] { asio::post(main_loop_, [this] { main_loop_.stop(); }); });
+    deadline_ = server_.shut_down([this] { asio::post(main_loop_, [this] { main_loop_.stop(); }); });
   }
 
   void reload_settings() {
@@ -104,7 +102,6 @@ class SignalHandler {
   }
 
   asio::io_context& main_loop_;
-  const Duration shutdown_timeout_;
   Instant deadline_{};
   asio::signal_set signals_;
   Server& server_;
@@ -155,7 +152,7 @@ int run(const Config& config, AdjustableLogger& logger,
 
   auto server = Server::start(main_loop, config, logger);
   if (!server) return 1;
-  const SignalHandler signals(main_loop, **server, config.shutdown_timeout, logger, read_log_level);
+  const SignalHandler signals(main_loop, **server, logger, read_log_level);
   (*server)->announce(logger);
   if (config.dev) print_welcome(config, (*server)->sockets(), (*server)->broker_port());
 

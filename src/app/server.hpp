@@ -29,7 +29,7 @@ class Server {
   /// Logs where it listens: whoever reads that may already ask it to stop.
   void announce(Logger& logger) const;
   /// As `Gateway::shut_down`.
-  void shut_down(std::function<void()> stopped) { gateway_.shut_down(std::move(stopped)); }
+  Instant shut_down(std::function<void()> stopped) { return gateway_.shut_down(std::move(stopped)); }
   /// As `Gateway::reload`.
   void reload() const { gateway_.reload(); }
 

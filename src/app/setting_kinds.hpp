@@ -66,7 +66,7 @@ template <typename Parse>
 
 template <typename Value>
 [[nodiscard]] Setting choice_setting(std::string name, Value Config::*member,
-                                     std::vector<std::pair<std::string, Value>> choices, std::string help) {
+                                     const std::vector<std::pair<std::string, Value>>& choices, std::string help) {
   Setting row{.name = std::move(name), .section = {}, .kind = SettingKind::choice, .help = std::move(help)};
   for (const auto& [word, value] : choices) row.allowed += (row.allowed.empty() ? "" : ", ") + word;
   row.set = [member, choices](Config& config, std::string_view text) -> std::optional<std::string> {

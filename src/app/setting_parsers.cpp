@@ -60,7 +60,7 @@ Result<std::string, std::string> parse_origin(std::string_view item) {
 
 Result<std::vector<std::string>, std::string> parse_listen_addresses(std::string_view text) {
   std::vector<std::string> addresses;
-  const std::vector<std::string> items = split_list(text);
+  std::vector<std::string> items = split_list(text);
   if (items == std::vector<std::string>{"*"}) return addresses;
   for (std::string item : items) {
     if (item.starts_with('[') && item.ends_with(']')) item = item.substr(1, item.size() - 2);
@@ -78,7 +78,7 @@ Result<std::vector<std::string>, std::string> parse_listen_addresses(std::string
 
 Result<std::vector<std::string>, std::string> parse_origins(std::string_view text) {
   std::vector<std::string> origins;
-  const std::vector<std::string> items = split_list(text);
+  std::vector<std::string> items = split_list(text);
   if (items == std::vector<std::string>{"*"}) return items;
   for (const std::string& item : items) {
     if (item == "*") return failure(std::string("* stands alone"));

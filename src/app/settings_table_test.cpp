@@ -257,7 +257,7 @@ TEST(Config, KnowsWhenItListensOnLoopbackOnly) {
   EXPECT_FALSE(config.loopback_only());
   config.host = {"127.0.0.1", "::1", "127.8.8.8"};
   EXPECT_TRUE(config.loopback_only());
-  config.host.push_back("10.0.0.1");
+  config.host.emplace_back("10.0.0.1");
   EXPECT_FALSE(config.loopback_only());
 }
 

@@ -115,7 +115,7 @@ TEST_F(ServiceWorkerTest, ReleasesAFilterThatWasGivenUpBeforeItsAnswerCame) {
 TEST_F(ServiceWorkerTest, KeepsAFilterThatOthersHold) {
   add_handler(1, "t");
   tell(SubscribeAnswer{command<SubscribeCommand>()->request, Granted{7, 2, 1, 0}});
-  worker_.subscribe(filter("t"), 1, [](Result<std::uint8_t, Error>) {});
+  worker_.subscribe(filter("t"), 1, [](const Result<std::uint8_t, Error>&) {});
   tell(SubscribeAnswer{command<SubscribeCommand>()->request, Granted{7, 1, 2, 0}});
   worker_.remove_handler(1);
   EXPECT_FALSE(command<ReleaseCommand>());

@@ -6,6 +6,7 @@
 
 #include <boost/asio/ip/address.hpp>
 #include <memory>
+#include <tuple>
 
 namespace famemely::io {
 namespace {
@@ -94,7 +95,8 @@ class SilentAddress {
       fillers_.back().open(tcp::v4());
       fillers_.back().non_blocking(true);
       const tcp::endpoint endpoint = acceptor_.local_endpoint();
-      ::connect(fillers_.back().native_handle(), endpoint.data(), static_cast<socklen_t>(endpoint.size()));
+      std::ignore =
+          ::connect(fillers_.back().native_handle(), endpoint.data(), static_cast<socklen_t>(endpoint.size()));
     }
   }
   [[nodiscard]] tcp::endpoint endpoint() const { return acceptor_.local_endpoint(); }

@@ -28,7 +28,7 @@ class CountingRandom final : public RandomSource {
 class BrokerWireTest : public ::testing::Test {
  protected:
   BrokerWireTest() {
-    address_.websocket.emplace().target = "/path?query";
+    address_.websocket = BrokerAddress::WebSocket{.target = "/path?query"};
     address_.websocket->fields.add("X-A", "1");
   }
 

@@ -33,7 +33,8 @@ Broker::Broker(const Traits& traits, Dice& dice, Ledger& ledger, Trace& trace)
       speaks_3_1_1_(traits.broker_3_1_1) {
   ledger_.exactly_once = !traits.pubacks_qos_2;
   if (!traits.holds_old_session || traits.session.client_id.empty()) return;
-  session_.emplace().expiry_s = 1'000'000;
+  session_ = Session{};
+  session_->expiry_s = 1'000'000;
   const bool foreign = traits_.session.clean_start_first || traits_.session.session_expiry_s == 0;
   for (int i = 0; i < 3; ++i) queue_copy("a/1", static_cast<std::uint8_t>(i % 2 + 1), {}, foreign, Instant{});
 }
@@ -209,7 +210,7 @@ void Broker::take_session(Client& client, const WirePacket& connect, Instant now
     if (is_5) client.limits.client_id = "assigned";
   }
   client.limits.session_present = session_.has_value();
-  if (!session_) session_.emplace();
+  if (!session_) session_ = Session{};
   session_->expires = kNever;
   session_->expiry_s = is_5            ? client.limits.session_expiry_s.value_or(connect.session_expiry_s.value_or(0))
                        : connect.clean ? 0
