@@ -154,6 +154,7 @@ test('events', async (t) => {
         ['a control character', { topic: 'a\u0007b', payload: 1 }],
         ['a C1 control character', { topic: 'a\u0085b', payload: 1 }],
         ['a non-character', { topic: 'a\uffffb', payload: 1 }],
+        ['a line end in a property', { topic: 'a', payload: 1, properties: { userProperties: { note: 'two\nlines' } } }],
         ['a topic over 65,535 bytes', { topic: 'ä'.repeat(32768), payload: 1 }],
         ['more than 128 levels', { topic: 'a/'.repeat(128) + 'a', payload: 1 }],
         ['retain that is no boolean', { topic: 'a', payload: 1, retain: 'yes' }],

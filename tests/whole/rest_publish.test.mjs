@@ -115,7 +115,8 @@ test('publishing', async (t) => {
     assert.deepEqual(got.correlationData, Buffer.from([1, 2, 255]));
     assert.ok(got.messageExpiryInterval > 50 && got.messageExpiryInterval <= 60);
     assert.deepEqual({ ...got.userProperties }, { one: 'a', two: ['b', 'c'] });
-    for (const bad of [{ contentType: 1 }, { nonsense: 1 }, { responseTopic: 'a/#' }, { messageExpiry: -1 }, 'x']) {
+    for (const bad of [{ contentType: 1 }, { nonsense: 1 }, { responseTopic: 'a/#' }, { messageExpiry: -1 }, 'x',
+      { contentType: 'a\u0001' }, { userProperties: { note: 'two\nlines' } }, { userProperties: { 'a\ufffe': 'b' } }]) {
       assertError(await ask('/mqtt/publish', { topic, payload: 1, properties: bad }), 400);
     }
   });

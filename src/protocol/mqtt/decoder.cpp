@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "protocol/mqtt/byte_reader.hpp"
+#include "protocol/mqtt/mqtt_text.hpp"
 #include "protocol/mqtt/property_section.hpp"
 
 namespace famemely::mqtt {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "protocol/mqtt/byte_reader.hpp"
-#include "protocol/mqtt/property_section.hpp"
+#include "protocol/mqtt/mqtt_text.hpp"
 
 namespace famemely::mqtt {
 

@@ -1,6 +1,6 @@
 #include "protocol/mqtt/properties.hpp"
 
-#include "base/utf8.hpp"
+#include "protocol/mqtt/mqtt_text.hpp"
 #include "protocol/mqtt/property_section.hpp"
 #include "protocol/mqtt/topic_name.hpp"
 
@@ -9,10 +9,9 @@ namespace {
 
 constexpr std::size_t kFieldBytesMax = 65'535;
 
-std::optional<std::string> fault_of_text(std::string_view name, std::string_view text) {
+std::optional<std::string> fault_of_field(std::string_view name, std::string_view text) {
   if (text.size() > kFieldBytesMax) return std::string(name) + " must not be longer than 65535 bytes";
-  if (!is_mqtt_text(text)) return std::string(name) + " must be valid UTF-8 without null characters";
-  return std::nullopt;
+  return fault_of_text(name, text);
 }
 
 }  // namespace
@@ -24,14 +23,14 @@ bool PublishProperties::empty() const {
 
 std::optional<std::string> fault_of(const PublishProperties& properties) {
   if (properties.content_type)
-    if (auto fault = fault_of_text("content type", *properties.content_type)) return fault;
+    if (auto fault = fault_of_field("content type", *properties.content_type)) return fault;
   if (properties.response_topic)
     if (auto topic = TopicName::parse(*properties.response_topic); !topic) return "response " + topic.error();
   if (properties.correlation_data && properties.correlation_data->size() > kFieldBytesMax)
     return "correlation data must not be longer than 65535 bytes";
   for (const auto& [name, value] : properties.user_properties) {
-    if (auto fault = fault_of_text("user property name", name)) return fault;
-    if (auto fault = fault_of_text("user property value", value)) return fault;
+    if (auto fault = fault_of_field("user property name", name)) return fault;
+    if (auto fault = fault_of_field("user property value", value)) return fault;
   }
   return std::nullopt;
 }

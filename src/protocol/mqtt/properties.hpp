@@ -28,8 +28,8 @@ struct PublishProperties {
   bool operator==(const PublishProperties&) const = default;
 };
 
-/// Why a broker would refuse these properties (text that is too long or not UTF-8, a response topic that is no topic),
-/// as a sentence; nothing if they can be sent.
+/// Why a broker may refuse these properties, or end the connection over them (a text that is too long or no text for a
+/// broker, a response topic that is no topic), as a sentence; nothing if they can be sent.
 [[nodiscard]] std::optional<std::string> fault_of(const PublishProperties& properties);
 
 struct UserPropertyView {

@@ -17,13 +17,21 @@ TEST(PublishProperties, AreEmptyUntilSomethingIsSet) {
 
 TEST(PublishProperties, AreCheckedBeforeTheyAreSent) {
   EXPECT_EQ(fault_of(PublishProperties{.content_type = "text/plain", .response_topic = "a/b"}), std::nullopt);
-  EXPECT_EQ(fault_of(PublishProperties{.content_type = "\xFF"}),
-            "content type must be valid UTF-8 without null characters");
+  EXPECT_EQ(fault_of(PublishProperties{.content_type = "\xFF"}), "content type must be valid UTF-8");
   EXPECT_EQ(fault_of(PublishProperties{.response_topic = "a/#"}), "response topic must not hold wildcards");
   EXPECT_EQ(fault_of(PublishProperties{.correlation_data = std::string(65'536, 'x')}),
             "correlation data must not be longer than 65535 bytes");
   EXPECT_EQ(fault_of(PublishProperties{.user_properties = {{"a", std::string("\0", 1)}}}),
-            "user property value must be valid UTF-8 without null characters");
+            "user property value must not hold the null character");
+}
+
+TEST(PublishProperties, HoldNothingThatBrokersEndTheConnectionOver) {
+  EXPECT_EQ(fault_of(PublishProperties{.content_type = "a\x01"}), "content type must not hold control characters");
+  EXPECT_EQ(fault_of(PublishProperties{.user_properties = {{"a", "line 1\nline 2"}}}),
+            "user property value must not hold control characters");
+  EXPECT_EQ(fault_of(PublishProperties{.user_properties = {{"a\xEF\xBF\xBE", ""}}}),
+            "user property name must not hold Unicode non-characters");
+  EXPECT_EQ(fault_of(PublishProperties{.correlation_data = std::string("\0\n\xFF", 3)}), std::nullopt);
 }
 
 TEST(UserPropertiesView, FindsThemAmongOthers) {

@@ -1,6 +1,6 @@
 #include "protocol/mqtt/property_section.hpp"
 
-#include "base/utf8.hpp"
+#include "protocol/mqtt/mqtt_text.hpp"
 
 namespace famemely::mqtt {
 namespace {
@@ -76,8 +76,6 @@ std::optional<PropertyFault> fault_of_value(const Property& property) {
 bool may_repeat(PropertyId id) { return id == PropertyId::user_property || id == PropertyId::subscription_identifier; }
 
 }  // namespace
-
-bool is_mqtt_text(std::string_view text) { return text.find('\0') == std::string_view::npos && is_utf8(text); }
 
 std::optional<Property> read_property(ByteReader& reader) {
   // Identifiers are variable byte integers whose known values all fit in one byte.

@@ -94,7 +94,4 @@ struct PropertyFault {
 [[nodiscard]] std::optional<PropertyFault> parse_properties(std::string_view section, PropertySet allowed,
                                                             PropertyValues& values);
 
-/// A string as MQTT has it: UTF-8 without U+0000 (section 1.5.4).
-[[nodiscard]] bool is_mqtt_text(std::string_view text);
-
 }  // namespace famemely::mqtt

@@ -4,30 +4,14 @@
 
 #include <algorithm>
 
-#include "base/utf8.hpp"
+#include "protocol/mqtt/mqtt_text.hpp"
 
 namespace famemely::mqtt {
-namespace {
-
-bool is_control(char32_t code_point) { return code_point < 0x20 || (code_point >= 0x7F && code_point <= 0x9F); }
-
-bool is_non_character(char32_t code_point) {
-  return (code_point >= 0xFDD0 && code_point <= 0xFDEF) || (code_point & 0xFFFE) == 0xFFFE;
-}
-
-}  // namespace
 
 std::optional<std::string> fault_of_topic_text(std::string_view text) {
   if (text.empty()) return "topic must not be empty";
   if (auto fault = fault_of_topic_size(text, {})) return fault;
-  if (!is_utf8(text)) return "topic must be valid UTF-8";
-  for (std::size_t at = 0; at < text.size();) {
-    const char32_t code_point = next_code_point(text, at);
-    if (code_point == 0) return "topic must not hold the null character";
-    if (is_control(code_point)) return "topic must not hold control characters";
-    if (is_non_character(code_point)) return "topic must not hold Unicode non-characters";
-  }
-  return std::nullopt;
+  return fault_of_text("topic", text);
 }
 
 std::optional<std::string> fault_of_topic_size(std::string_view text, const TopicLimits& limits) {
