@@ -5,7 +5,6 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -65,10 +64,7 @@ Result<ClaimCondition::Value, std::string> claim_value(const YAML::Node& node) {
   if (word == "false") return false;
   if (word == "yes" || word == "no" || word == "on" || word == "off")
     return failure(fmt::format("{} may be meant as a text or not; allowed: \"{}\" in quotes, true, false", text, text));
-  char* end = nullptr;
-  const bool numeric = text.find_first_not_of("+-.0123456789eE") == std::string::npos;
-  const double number = numeric ? std::strtod(text.c_str(), &end) : 0;
-  if (numeric && end == text.c_str() + text.size()) return number;
+  if (auto number = Decimal::parse(text)) return *std::move(number);
   return text;
 }
 

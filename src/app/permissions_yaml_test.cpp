@@ -77,8 +77,13 @@ TEST(PermissionsYaml, TakesClaimsOfEveryKind) {
   std::vector<std::pair<std::string, ClaimCondition::Value>> found;
   for (const ClaimCondition& claim : rules.rules.at(0).claims) found.emplace_back(claim.claim.text(), claim.value);
   const std::vector<std::pair<std::string, ClaimCondition::Value>> expected{
-      {"aal", "aal2"}, {"is_anonymous", false},    {"app_metadata.level", 7.0}, {"quoted", "false"},
-      {"number", "7"}, {"gone", std::monostate{}}, {"empty", std::monostate{}}};
+      {"aal", "aal2"},
+      {"is_anonymous", false},
+      {"app_metadata.level", *Decimal::parse("7")},
+      {"quoted", "false"},
+      {"number", "7"},
+      {"gone", std::monostate{}},
+      {"empty", std::monostate{}}};
   EXPECT_EQ(found, expected);
 }
 

@@ -163,6 +163,14 @@ Result<HttpFields, std::string> parse_ws_headers(std::string_view text) {
 }
 
 std::string hide_password(std::string_view url) {
+  // Keys and values, as libpq takes them too.
+  constexpr std::string_view kKey = "password";
+  const std::string lowered = lower_case(url);
+  for (auto key = lowered.find(kKey); key != lowered.npos; key = lowered.find(kKey, key + 1)) {
+    const std::size_t equals = url.find_first_not_of(' ', key + kKey.size());
+    if (equals != url.npos && url[equals] == '=')
+      return hide_password(url.substr(0, key)) + std::string(url.substr(key, kKey.size())) + "=***";
+  }
   const std::size_t mark = url.find("://");
   const std::size_t start = mark == url.npos ? 0 : mark + 3;
   const std::size_t at = url.rfind('@');

@@ -38,6 +38,7 @@ namespace famemely::app {
 [[nodiscard]] Result<HttpFields, std::string> parse_ws_headers(std::string_view text);
 
 /// The URL with `***` in place of the password between `:` and `@`, and of a query, in which tokens may stand.
+/// Of `key=value` pairs it shows what stands before the one of the password, and its key.
 [[nodiscard]] std::string hide_password(std::string_view url);
 
 }  // namespace famemely::app

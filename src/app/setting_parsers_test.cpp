@@ -69,6 +69,10 @@ TEST(HidePassword, HidesWhatStandsBeforeTheAt) {
   EXPECT_EQ(hide_password("sqlite:famemely.db"), "sqlite:famemely.db");
   EXPECT_EQ(hide_password("wss://u:secret@h/mqtt?token=x"), "wss://u:***@h/mqtt?***");
   EXPECT_EQ(hide_password("/mqtt?token=x"), "/mqtt?***");
+  EXPECT_EQ(hide_password("host=h password=hunter2 user=u"), "host=h password=***");
+  EXPECT_EQ(hide_password("host=h PASSWORD = 'hunter 2'"), "host=h PASSWORD=***");
+  EXPECT_EQ(hide_password("password=a@b:c@d"), "password=***");
+  EXPECT_EQ(hide_password("postgres://u:hunter2@h/passwords"), "postgres://u:***@h/passwords");
   EXPECT_EQ(hide_password("wss://h:8884/mqtt?token=a@b"), "wss://h:***");
   EXPECT_EQ(hide_password("ws://h/mqtt?token=a:b@c"), "ws://h/mqtt?***");
 }

@@ -87,14 +87,20 @@ bool is_topic(std::string_view text) {
   return text.size() <= mqtt::kTopicBytesMax && text.find_first_of("+#") == text.npos;
 }
 
+Setting mqtt_host() {
+  Setting setting = checked_text(
+      "MQTT_HOST", &Config::mqtt_host,
+      "a host name or address without scheme and port (MQTT_URL takes a whole URL), or managed",
+      "Host of the broker. `managed` runs a mosquitto of our own as a child process on loopback.", is_host);
+  setting.secrecy = Secrecy::password_inside;  // of a URL in the wrong place
+  return setting;
+}
+
 }  // namespace
 
 std::vector<Setting> broker_settings() {
   return {
-      checked_text("MQTT_HOST", &Config::mqtt_host,
-                   "a host name or address without scheme and port (MQTT_URL takes a whole URL), or managed",
-                   "Host of the broker. `managed` runs a mosquitto of our own as a child process on loopback.",
-                   is_host),
+      mqtt_host(),
       mqtt_port(),
       with_default(choice_setting<BrokerProtocol>("MQTT_PROTOCOL", &Config::mqtt_protocol,
                                                   {{"mqtt", BrokerProtocol::mqtt},

@@ -263,8 +263,9 @@ TEST(Config, KnowsWhenItListensOnLoopbackOnly) {
 
 TEST(SettingsTable, HidesThePasswordOfAUrlThatStandsInTheWrongPlace) {
   EXPECT_EQ(shown(*find_setting("MQTT_HOST"), "mqtt://u:hunter2@h"), "mqtt://u:***@h");
+  EXPECT_EQ(shown(*find_setting("MQTT_HOST"), "u:hunter2@h"), "u:***@h");
   EXPECT_EQ(shown(*find_setting("SUPABASE_URL"), "https://h?apikey=hunter2"), "https://h?***");
-  EXPECT_EQ(shown(*find_setting("MQTT_HOST"), "a@b?c"), "a@b?c");
+  EXPECT_EQ(shown(*find_setting("MQTT_CLIENT_ID"), "a@b?c"), "a@b?c");
 }
 
 }  // namespace

@@ -22,7 +22,9 @@ struct Equals {
 
   bool operator()(std::monostate) const { return claim.is_null(); }
   bool operator()(bool value) const { return claim.as_boolean() == value; }
-  bool operator()(double value) const { return claim.as_number() == value; }
+  bool operator()(const Decimal& value) const {
+    return claim.kind() == JsonKind::number && Decimal::parse(claim.raw()) == value;
+  }
   bool operator()(const std::string& value) const { return claim.as_string() == value; }
 };
 

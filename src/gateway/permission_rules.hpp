@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/decimal.hpp"
 #include "gateway/claim_path.hpp"
 #include "gateway/identity.hpp"
 #include "gateway/permission_template.hpp"
@@ -14,7 +15,7 @@ namespace famemely::gateway {
 
 /// A claim that must equal a value. An absent claim equals only null.
 struct ClaimCondition {
-  using Value = std::variant<std::monostate, bool, double, std::string>;  // nothing: null
+  using Value = std::variant<std::monostate, bool, Decimal, std::string>;  // nothing: null
 
   ClaimPath claim;
   Value value;

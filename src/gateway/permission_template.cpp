@@ -7,7 +7,7 @@
 namespace famemely::gateway {
 namespace {
 
-constexpr std::string_view kNotWithinALevel("/+#\0", 4);
+constexpr std::string_view kNotWithinALevel = "/+#";
 
 /// Stands for a value when a template is checked before there is one.
 constexpr std::string_view kAnyValue = "x";
@@ -41,7 +41,9 @@ std::optional<std::string> TokenValues::placeholder(const ClaimPath& path) const
         break;
     }
   }
-  if (!value || value->empty() || value->find_first_of(kNotWithinALevel) != std::string::npos) return std::nullopt;
+  if (!value || value->find_first_of(kNotWithinALevel) != std::string::npos) return std::nullopt;
+  // Empty, or with characters that no topic holds.
+  if (!mqtt::TopicFilter::parse(*value)) return std::nullopt;
   return value;
 }
 
@@ -98,6 +100,16 @@ std::vector<ClaimPath> TopicTemplate::claims() const {
 
 std::optional<mqtt::TopicFilter> TopicTemplate::filter_for(const TokenValues& values, Missing missing) const {
   if (fixed_) return fixed_;
+  const auto text = text_for(&values, missing);
+  if (!text) return std::nullopt;
+  if (auto filter = mqtt::TopicFilter::parse(*text)) return *std::move(filter);
+  // The values are too long for one topic, and so as good as none.
+  const auto without = text_for(nullptr, missing);
+  if (!without) return std::nullopt;
+  return *mqtt::TopicFilter::parse(*without);
+}
+
+std::optional<std::string> TopicTemplate::text_for(const TokenValues* values, Missing missing) const {
   std::string text;
   for (const Level& level : levels_) {
     if (&level != &levels_.front()) text += '/';
@@ -105,7 +117,7 @@ std::optional<mqtt::TopicFilter> TopicTemplate::filter_for(const TokenValues& va
     for (const Piece& piece : level) {
       text += piece.literal;
       if (!piece.placeholder) continue;
-      if (auto value = values.placeholder(*piece.placeholder)) {
+      if (auto value = values ? values->placeholder(*piece.placeholder) : std::nullopt) {
         // Who is named `$SYS` shall not be given the broker's own topics by a rule of users' spaces.
         if (missing == Missing::never_matches && text.empty() && value->starts_with('$')) return std::nullopt;
         text += *value;
@@ -118,10 +130,7 @@ std::optional<mqtt::TopicFilter> TopicTemplate::filter_for(const TokenValues& va
       }
     }
   }
-  // A value may be too long for a topic, or hold characters that no topic holds: then no topic matches it.
-  auto filter = mqtt::TopicFilter::parse(text);
-  if (!filter) return std::nullopt;
-  return std::move(*filter);
+  return text;
 }
 
 }  // namespace famemely::gateway

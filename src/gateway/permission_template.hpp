@@ -55,6 +55,9 @@ class TopicTemplate {
   };
   using Level = std::vector<Piece>;
 
+  /// Without values: as if each were missing.
+  [[nodiscard]] std::optional<std::string> text_for(const TokenValues* values, Missing missing) const;
+
   explicit TopicTemplate(std::string text) : text_(std::move(text)) {}
 
   std::string text_;

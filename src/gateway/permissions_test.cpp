@@ -207,7 +207,10 @@ INSTANTIATE_TEST_SUITE_P(
                     ClaimCase{R"(,"c":{"d":"aal2"})", std::string("aal2"), true},
                     ClaimCase{R"(,"c":{"d":"\u0061al2"})", std::string("aal2"), true},
                     ClaimCase{R"(,"c":{"d":["aal2"]})", std::string("aal2"), false},
-                    ClaimCase{R"(,"c":{"d":7.0})", 7.0, true}, ClaimCase{R"(,"c":{"d":"7"})", 7.0, false},
+                    ClaimCase{R"(,"c":{"d":7.0})", *Decimal::parse("7"), true},
+                    ClaimCase{R"(,"c":{"d":"7"})", *Decimal::parse("7"), false},
+                    ClaimCase{R"(,"c":{"d":9007199254740993})", *Decimal::parse("9007199254740993"), true},
+                    ClaimCase{R"(,"c":{"d":9007199254740992})", *Decimal::parse("9007199254740993"), false},
                     ClaimCase{"", std::monostate{}, true}, ClaimCase{R"(,"c":7)", std::monostate{}, true},
                     ClaimCase{R"(,"c":{"d":null})", std::monostate{}, true},
                     ClaimCase{R"(,"c":{"d":false})", std::monostate{}, false}));
@@ -233,11 +236,22 @@ TEST(Placeholders, WithoutAValueActAsPlusInDeny) {
   const auto policy = policy_of({rule(Effect::deny, {"teams/{team}/#"}), rule(Effect::allow, {"#"})});
   EXPECT_FALSE(publish(user("u1", R"(,"team":"red")"), "teams/red/a", policy));
   EXPECT_TRUE(publish(user("u1", R"(,"team":"red")"), "teams/blue/a", policy));
-  for (const char* claims : {"", R"(,"team":"")", R"(,"team":"+")", R"(,"team":"red/x")"}) {
+  // Three of them: with characters that no topic holds.
+  for (const char* claims : {"", R"(,"team":"")", R"(,"team":"+")", R"(,"team":"red/x")", R"(,"team":"red\u0000")",
+                             R"(,"team":"red\u0001")", R"(,"team":"red\ufffe")"}) {
     EXPECT_FALSE(publish(user("u1", claims), "teams/blue/a", policy)) << claims;
     EXPECT_FALSE(subscribe(user("u1", claims), "teams/blue/a", policy)) << claims;
     EXPECT_TRUE(publish(user("u1", claims), "team/blue/a", policy)) << claims;
   }
+}
+
+TEST(Placeholders, WithValuesTooLongForATopicAreWithoutValues) {
+  const std::string claims = R"(,"team":")" + std::string(40'000, 'a') + "\"";
+  const auto denying = policy_of({rule(Effect::deny, {"teams/{team}/{team}"}), rule(Effect::allow, {"#"})});
+  EXPECT_FALSE(publish(user("u1", claims.c_str()), "teams/blue/red", denying));
+  EXPECT_FALSE(subscribe(user("u1", claims.c_str()), "teams/#", denying));
+  const auto allowing = policy_of({rule(Effect::allow, {"teams/{team}/{team}"})});
+  EXPECT_FALSE(publish(user("u1", claims.c_str()), "teams/blue/red", allowing));
 }
 
 TEST(Placeholders, AUserNamedAsAWildcardHasNoSpace) {

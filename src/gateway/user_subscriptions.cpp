@@ -17,21 +17,25 @@ void UserSubscriptions::ask(Question question, Instant deadline) {
   filters_.ask(command, deadline);
 }
 
+bool UserSubscriptions::holds(const std::string& user_id, const mqtt::TopicFilter& filter) const {
+  const auto user = users_.find(user_id);
+  return user != users_.end() && user->second.held.contains(filter.text());
+}
+
+bool UserSubscriptions::count_in(Question& question) {
+  question.is_counted = question.account->subscriptions.take(*accounts_->limits().subscriptions);
+  if (question.is_counted) return true;
+  count(limit_counters_, Limit::subscriptions_per_user);
+  events_.emplace_back(question.worker,
+                       UserSubscribeAnswer{*question.request, failure(Error{ErrorCode::too_many_requests,
+                                                                            "Too many subscriptions of this user"})});
+  return false;
+}
+
 void UserSubscriptions::subscribe(const UserSubscribeCommand& command, Instant now) {
   Question question{command.user_id, command.filter, command.qos, command.worker, command.request};
-  const auto user = users_.find(command.user_id);
-  if (accounts_ && (user == users_.end() || !user->second.held.contains(command.filter.text()))) {
-    question.counted_in = accounts_->of(command.user_id, now);
-    if (!question.counted_in->subscriptions.take(*accounts_->limits().subscriptions)) {
-      count(limit_counters_, Limit::subscriptions_per_user);
-      events_.emplace_back(command.worker,
-                           UserSubscribeAnswer{command.request, failure(Error{
-                                                                    ErrorCode::too_many_requests,
-                                                                    "Too many subscriptions of this user",
-                                                                })});
-      return;
-    }
-  }
+  if (accounts_) question.account = accounts_->of(command.user_id, now);
+  if (accounts_ && !holds(command.user_id, command.filter) && !count_in(question)) return;
   ask(std::move(question), now + UpstreamFilters::kAskTimeout);
 }
 
@@ -79,7 +83,7 @@ void UserSubscriptions::bring(const std::string& user_id, WorkerIndex worker, st
 void UserSubscriptions::on_answer(const SubscribeAnswer& answer, WallTime now) {
   const auto found = questions_.find(answer.request);
   if (found == questions_.end()) return;
-  const Question question = std::move(found->second);
+  Question question = std::move(found->second);
   questions_.erase(found);
   if (answer.outcome) {
     on_granted(question, *answer.outcome, now);
@@ -87,7 +91,7 @@ void UserSubscriptions::on_answer(const SubscribeAnswer& answer, WallTime now) {
     return;
   }
   if (question.request) {
-    if (question.counted_in) question.counted_in->subscriptions.give_back();
+    if (question.is_counted) question.account->subscriptions.give_back();
     events_.emplace_back(question.worker, UserSubscribeAnswer{*question.request, failure(answer.outcome.error())});
     return;
   }
@@ -97,13 +101,16 @@ void UserSubscriptions::on_answer(const SubscribeAnswer& answer, WallTime now) {
     events_.emplace_back(question.worker, UserSubscriptionRefused{held->second, answer.outcome.error()});
 }
 
-void UserSubscriptions::on_granted(const Question& question, const Granted& granted, WallTime now) {
+void UserSubscriptions::on_granted(Question& question, const Granted& granted, WallTime now) {
   WorkerSet receivers = WorkerSet{1} << question.worker;
   if (question.request) {
+    // What was held when it was asked for may have been given up since, and its place with it.
+    if (question.account && !question.is_counted && !holds(question.user_id, question.filter) && !count_in(question))
+      return;
     User& user = users_[question.user_id];
     Shared& held = user.held[question.filter.text()];
-    if (held && question.counted_in) question.counted_in->subscriptions.give_back();  // asked for twice at once
-    if (!held && question.counted_in) user.account = question.counted_in;
+    if (held && question.is_counted) question.account->subscriptions.give_back();  // asked for twice at once
+    if (!held) user.account = question.account;
     held = std::make_shared<const UserSubscription>(UserSubscription{.id = held ? held->id : make_uuid(random_),
                                                                      .user_id = question.user_id,
                                                                      .filter = question.filter,

@@ -60,11 +60,15 @@ class UserSubscriptions {
     std::uint8_t qos;
     WorkerIndex worker;
     std::optional<RequestId> request;
-    std::shared_ptr<UserAccount> counted_in{};  // until it is known whether it makes a subscription
+    std::shared_ptr<UserAccount> account{};  // where subscriptions are counted
+    bool is_counted = false;                 // until it is known whether it makes a subscription
   };
 
+  [[nodiscard]] bool holds(const std::string& user_id, const mqtt::TopicFilter& filter) const;
+  /// False, and answered, if the user has as many as there may be.
+  [[nodiscard]] bool count_in(Question& question);
   void ask(Question question, Instant deadline);
-  void on_granted(const Question& question, const Granted& granted, WallTime now);
+  void on_granted(Question& question, const Granted& granted, WallTime now);
   void add_to(Survey& survey, const SurveyScope& scope, const User& user) const;
 
   UpstreamFilters& filters_;

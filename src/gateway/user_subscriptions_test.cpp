@@ -18,8 +18,12 @@ class UserSubscriptionsTest : public ::testing::Test {
   }
 
   void subscribe(WorkerIndex worker, const std::string& user, std::string_view filter, std::uint8_t qos = 0) {
-    users_.subscribe({worker, ++request_, user, *mqtt::TopicFilter::parse(filter), qos}, now_);
+    ask(worker, user, filter, qos);
     settle();
+  }
+  /// Without an answer yet.
+  void ask(WorkerIndex worker, const std::string& user, std::string_view filter, std::uint8_t qos = 0) {
+    users_.subscribe({worker, ++request_, user, *mqtt::TopicFilter::parse(filter), qos}, now_);
   }
   void unsubscribe(WorkerIndex worker, const std::string& user, std::string_view filter) {
     users_.unsubscribe({worker, ++request_, user, *mqtt::TopicFilter::parse(filter)});
@@ -199,6 +203,32 @@ TEST_F(LimitedUserSubscriptionsTest, ThereAreSoManyOfAUser) {
 TEST_F(LimitedUserSubscriptionsTest, TheSameAgainIsNoneMore) {
   for (int i = 0; i < 5; ++i) subscribe(0, "alice", "a");
   EXPECT_EQ(accounts_.account->subscriptions.taken(), 1U);
+}
+
+TEST_F(LimitedUserSubscriptionsTest, WhatEndsWhileItIsAskedForAgainIsCountedAgain) {
+  for (const char* filter : {"a", "b"}) subscribe(0, "alice", filter);
+  ask(0, "alice", "a");
+  unsubscribe(0, "alice", "a");
+  EXPECT_EQ(accounts_.account->subscriptions.taken(), 1U);
+  settle();
+  EXPECT_EQ(accounts_.account->subscriptions.taken(), 2U);
+  subscribe(0, "alice", "c");
+  EXPECT_EQ(told(), (Texts{"0: granted 0", "0: granted 0", "0: done", "0: granted 0", "0: refused 429"}));
+  for (const char* filter : {"a", "b"}) unsubscribe(0, "alice", filter);
+  EXPECT_EQ(accounts_.account->subscriptions.taken(), 0U);
+}
+
+TEST_F(LimitedUserSubscriptionsTest, ThereMayBeNoPlaceForItAnyMore) {
+  for (const char* filter : {"a", "b"}) subscribe(0, "alice", filter);
+  ask(0, "alice", "a");
+  unsubscribe(0, "alice", "a");
+  ask(0, "alice", "c");
+  std::ignore = told();
+  settle();
+  EXPECT_EQ(told(), (Texts{"0: refused 429", "0: granted 0"}));
+  EXPECT_EQ(accounts_.account->subscriptions.taken(), 2U);
+  for (const char* filter : {"b", "c"}) unsubscribe(0, "alice", filter);
+  EXPECT_EQ(accounts_.account->subscriptions.taken(), 0U);
 }
 
 TEST_F(LimitedUserSubscriptionsTest, WhatTheBrokerRefusesIsNotCounted) {

@@ -70,10 +70,7 @@ void HttpGet::get(const HttpUrl& url, std::chrono::milliseconds timeout, Done do
   writing_.clear();
   pending_.clear();
   inbox_.clear();
-  parser_.emplace();
-  parser_->header_limit(kHeadBytesMax);
-  parser_->body_limit(kBodyBytesMax);
-  parser_->eager(true);
+  await_answer();
   timer_.expires_after(timeout);
   timer_.async_wait([this, run = run_](const boost::system::error_code& cancelled) {
     if (!cancelled && run == run_) fail(describe_timeout());
@@ -81,6 +78,13 @@ void HttpGet::get(const HttpUrl& url, std::chrono::milliseconds timeout, Done do
   dialer_.dial(url.host, url.port, 0, [this, run = run_](Result<tcp::socket, std::string> dialed) {
     if (run == run_) on_dialed(std::move(dialed));
   });
+}
+
+void HttpGet::await_answer() {
+  parser_.emplace();
+  parser_->header_limit(kHeadBytesMax);
+  parser_->body_limit(kBodyBytesMax);
+  parser_->eager(true);
 }
 
 void HttpGet::on_dialed(Result<tcp::socket, std::string> dialed) {
@@ -161,6 +165,10 @@ void HttpGet::parse_inbox() {
     if (fault == http::error::need_more) break;
     if (fault == http::error::body_limit) return fail(fmt::format("the answer is over {} bytes", kBodyBytesMax));
     if (fault) return fail("the answer is not HTTP: " + fault.message());
+    // Interim answers go before the one that counts (RFC 9110 section 15.2); nobody has asked for 101.
+    if (parser_->is_done() && parser_->get().result_int() / 100 == 1 &&
+        parser_->get().result() != http::status::switching_protocols)
+      await_answer();
   }
   // Beast waits for the end of trailers and of a chunk's extension.
   if (inbox_.size() > kBodyBytesMax) return fail(fmt::format("the answer is over {} bytes", kBodyBytesMax));
@@ -181,7 +189,11 @@ void HttpGet::succeed() {
   if (status >= 300 && status < 400)
     return fail(fmt::format("the server redirects (status {}), which is not followed", status));
   if (status != 200) return fail(fmt::format("the server answered with status {}", status));
-  const auto fresh_for = freshness(view(answer[http::field::cache_control]), view(answer[http::field::age]));
+  // Several fields are one list (RFC 9110 section 5.3).
+  std::string cache_control;
+  const auto [first, last] = answer.equal_range(http::field::cache_control);
+  for (auto field = first; field != last; ++field) cache_control.append(view(field->value())).append(",");
+  const auto fresh_for = freshness(cache_control, view(answer[http::field::age]));
   finish(Answer{answer.body(), fresh_for});
 }
 

@@ -54,6 +54,8 @@ class HttpGet {
   using Parser = boost::beast::http::response_parser<boost::beast::http::string_body>;
 
   void on_dialed(Result<tcp::socket, std::string> dialed);
+  /// From the beginning.
+  void await_answer();
   void send_request();
   void write();
   void read();

@@ -109,6 +109,27 @@ TEST_F(HttpGetTest, BringsABodyAndHowLongItIsFresh) {
   EXPECT_THAT(request_, HasSubstr("\r\nConnection: close\r\n"));
 }
 
+TEST_F(HttpGetTest, TakesSeveralCacheControlsForOne) {
+  const auto outcome =
+      get("HTTP/1.1 200 OK\r\nCache-Control: public\r\nContent-Length: 4\r\nCache-Control: max-age=10\r\n\r\nbody");
+  ASSERT_TRUE(outcome.answer) << outcome.fault;
+  EXPECT_EQ(outcome.answer->fresh_for, 10s);
+}
+
+TEST_F(HttpGetTest, PassesOverInterimAnswers) {
+  for (const bool drips : {false, true}) {
+    drips_ = drips;
+    const auto outcome =
+        get("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\nCache-Control: no-store\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody");
+    ASSERT_TRUE(outcome.answer) << outcome.fault;
+    EXPECT_EQ(outcome.answer->body, "body");
+    EXPECT_FALSE(outcome.answer->fresh_for);
+  }
+  EXPECT_THAT(get("HTTP/1.1 101 Switching Protocols\r\n\r\n").fault, HasSubstr("status 101"));
+  EXPECT_THAT(get("HTTP/1.1 103 Early Hints\r\n\r\n").fault, HasSubstr("before its answer was complete"));
+}
+
 TEST_F(HttpGetTest, TakesEveryFormOfABody) {
   EXPECT_EQ(get("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n").answer->body,
             "body");
