@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/mqtt/mqtt_text.hpp"
 #include "protocol/mqtt/session.hpp"
 
 using namespace famemely;
@@ -158,6 +159,9 @@ class Run {
     std::string& events = account_.events;
     events += static_cast<char>('A' + event.index());
     if (const auto* message = std::get_if<MessageReceived>(&event)) {
+      if (message->topic.empty() || !is_mqtt_text(message->topic) ||
+          message->topic.find_first_of("+#") != std::string_view::npos)
+        std::abort();  // no topic
       events.append(message->topic).append("=").append(message->payload);
       for (const UserPropertyView& property : message->properties.user_properties)
         events.append(property.name).append(property.value);

@@ -373,12 +373,17 @@ void Broker::queue_copy(const std::string& topic, std::uint8_t qos, std::vector<
                         bool foreign, Instant now) {
   const std::size_t number = ledger_.incoming.size();
   const std::size_t bytes = dice_.chance(traits_.large_message_percent) ? 2'000 : dice_.below(60);
-  ledger_.incoming.push_back({.topic = topic,
+  PublishersFault fault = PublishersFault::none;
+  if (dice_.chance(traits_.publishers_fault_percent))
+    fault = dice_.pick({PublishersFault::topic, PublishersFault::content_type, PublishersFault::response_topic});
+  static const std::string kNoTopics[] = {"", "a/+", std::string(kNoText), std::string("a\0", 2)};
+  ledger_.incoming.push_back({.topic = fault == PublishersFault::topic ? dice_.pick(kNoTopics) : topic,
                               .payload_bytes = bytes,
                               .qos = qos,
                               .retain = dice_.chance(10),
                               .with_properties = dice_.chance(30),
                               .identifiers = std::move(identifiers),
+                              .fault = fault,
                               .foreign = foreign});
   if (qos > 0) {
     session_->queue.push_back(number);
@@ -413,8 +418,10 @@ bool Broker::send_message(std::size_t number, std::uint16_t packet_id, bool dup,
   if (is_5) {
     packet.properties = properties_of(number, message.with_properties);
     packet.identifiers = message.identifiers;
+    if (message.fault == PublishersFault::content_type) packet.properties.content_type = kNoText;
+    if (message.fault == PublishersFault::response_topic) packet.properties.response_topic = "answers/#";
     if (write_packet(packet, client.version).size() + 3 > client.maximum_packet_size) return false;
-    if (client.alias_maximum > 0 && dice_.chance(70)) {
+    if (client.alias_maximum > 0 && !packet.topic.empty() && dice_.chance(70)) {
       // Now and then an alias is given to another topic.
       const auto found = client.aliases.find(message.topic);
       if (found != client.aliases.end() && dice_.chance(90)) {
@@ -427,8 +434,10 @@ bool Broker::send_message(std::size_t number, std::uint16_t packet_id, bool dup,
       }
     }
   }
-  // What is over our limit is read past.
-  if (write_packet(packet, client.version).size() > traits_.session.packet_bytes_max)
+  // What is over our limit is read past, and what no client should get is passed over.
+  const bool unfit =
+      message.fault == PublishersFault::topic || (is_5 && message.fault == PublishersFault::content_type);
+  if (unfit || write_packet(packet, client.version).size() > traits_.session.packet_bytes_max)
     ledger_.incoming[number].lost = true;
   send(client, packet, now);
   return true;

@@ -35,6 +35,10 @@ struct Outgoing {
   bool on_wire = false;
 };
 
+/// What others do wrong in a message, and a broker may pass on.
+enum class PublishersFault : std::uint8_t { none, topic, content_type, response_topic };
+inline constexpr std::string_view kNoText = "\xFF";
+
 /// A copy of a message of others that the broker queued for the session.
 struct Incoming {
   std::string topic;
@@ -43,7 +47,8 @@ struct Incoming {
   bool retain = false;
   bool with_properties = false;
   std::vector<std::uint32_t> identifiers{};
-  bool lost = false;     // with the broker's session, or as too large for us
+  PublishersFault fault = PublishersFault::none;
+  bool lost = false;     // with the broker's session, or as too large for us or not fit to be told
   bool foreign = false;  // of a session that the first connection clears
   std::size_t received = 0;
 };

@@ -54,6 +54,7 @@ void draw_broker(Dice& dice, Traits& traits) {
   traits.subscribe_refused_percent = dice.pick<std::size_t>({0, 0, 10});
   traits.id_space = dice.pick<std::size_t>({3, 40, 65'535});
   traits.large_message_percent = dice.pick<std::size_t>({0, 0, 5});
+  traits.publishers_fault_percent = dice.pick<std::size_t>({0, 0, 15});
 }
 
 }  // namespace
@@ -93,6 +94,7 @@ std::string describe(const Traits& traits) {
       (traits.pubacks_qos_2 ? ", PUBACK to QoS 2" : "") + (traits.overshoots ? ", beyond our Receive Maximum" : "") +
       (traits.repeats_answers ? ", answers repeated" : "") +
       (traits.restores_snapshots ? ", restored from snapshots" : "") +
+      (traits.publishers_fault_percent > 0 ? ", publishers' faults passed on" : "") +
 
       "\nnetwork: latency up to " + ms(traits.latency_max) + ", pieces of up to " +
       std::to_string(traits.piece_bytes_max) + " bytes, a fault every " + ms(traits.faults_every) +

@@ -8,6 +8,13 @@ namespace {
 
 constexpr std::uint8_t kIdNotFound = 0x92;
 
+/// What its publisher did wrong is not for the caller.
+bool is_passed_over(const WirePacket& publish) {
+  const std::string& topic = publish.topic;
+  return topic.empty() || topic == kNoText || topic.ends_with('+') || topic.ends_with('\0') ||
+         publish.properties.content_type == kNoText;
+}
+
 }  // namespace
 
 // --- connections ---
@@ -149,14 +156,15 @@ void WireWatch::given_publish(const WirePacket& packet) {
     else
       aliases_[packet.alias] = packet.topic;
   }
-  // What is over our limit is acknowledged without asking the caller.
-  const bool too_large = packet.bytes > traits_.session.packet_bytes_max;
+  // What is over our limit, or passed over, is acknowledged without asking the caller.
+  const bool passed_over = is_passed_over(resolved);
+  const bool unasked = passed_over || packet.bytes > traits_.session.packet_bytes_max;
   bool tell = true;
   if (packet.qos > 0 && !packet.dup) {
     ids_in_turn_ = ids_in_turn_ && (packet.packet_id > last_new_id_ || last_new_id_ >= kLastIds);
     last_new_id_ = packet.packet_id;
   }
-  if (packet.qos == 1) arrivals_.push_back({packet.packet_id, 1, 0, too_large});
+  if (packet.qos == 1) arrivals_.push_back({packet.packet_id, 1, 0, unasked});
   if (packet.qos == 2) {
     auto [found, fresh] = exchanges_.try_emplace(packet.packet_id);
     const bool is_here = std::any_of(arrivals_.begin(), arrivals_.end(), [&](const Arrival& each) {
@@ -175,11 +183,11 @@ void WireWatch::given_publish(const WirePacket& packet) {
     const bool ended_before = fresh && packet.dup && ids_in_turn_ && ended != ended_exchanges_.end() &&
                               ended->second.contents == contents && ended->second.connection != connection_;
     found->second.contents = contents;
-    if (too_large || ended_before) found->second.acknowledged = true;
+    if (unasked || ended_before) found->second.acknowledged = true;
     tell = fresh && !ended_before;
     arrivals_.push_back({packet.packet_id, 2, found->second.handle, found->second.acknowledged});
   }
-  if (tell) untold_.push_back(std::move(resolved));
+  if (tell && !passed_over) untold_.push_back(std::move(resolved));
 }
 
 // --- what it tells the caller ---
@@ -196,8 +204,10 @@ void WireWatch::on_event(const SessionEvent& event) {
 
 void WireWatch::told(const MessageReceived& message) {
   require(!untold_.empty(), "a message was told that did not come");
-  const WirePacket wire = std::move(untold_.front());
+  WirePacket wire = std::move(untold_.front());
   untold_.pop_front();
+  auto& response_topic = wire.properties.response_topic;
+  if (response_topic && response_topic->ends_with('#')) response_topic.reset();  // it means nothing
   const std::size_t number = Ledger::number_in(wire.payload, ledger_.incoming.size());
   std::vector<std::uint32_t> identifiers;
   for (std::uint32_t identifier : message.subscription_identifiers) identifiers.push_back(identifier);

@@ -1,6 +1,7 @@
 // What is promised between a publisher, the broker and the sockets, with brokers that die and wires that break.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startAedes } from './brokers.mjs';
 import {
   ask, brokerClient, connect, eventually, once, publish, sleep, startBoth, startBroker, startGateway, startProxy, subscribe,
   succeed, token, untilMessages, untilReady,
@@ -68,6 +69,40 @@ test('delivery', async (t) => {
     await untilMessages(steady, 600, 20_000);
     await sleep(200);
     assert.deepEqual(steady.messages.map((m) => m.payload), count(600));
+  });
+});
+
+test('what a publisher gets wrong and its broker passes on takes nobody else down', async (t) => {
+  const disconnections = (gateway) => gateway.log.filter((line) => line.event === 'broker disconnected');
+
+  await t.test('mosquitto, a response topic with a wildcard: the message comes without it, retained too', async (t) => {
+    const { broker, gateway } = await startBoth(t, { env: { MQTT_VERSION: '5' } });
+    const other = await brokerClient(t, broker, { protocolVersion: 5 });
+    const socket = await connect(t, gateway);
+    await subscribe(socket, 'asked/#', 1);
+    await other.publishAsync('asked/1', 'how?', { qos: 1, retain: true, properties: { responseTopic: 'answers/+' } });
+    await other.publishAsync('asked/2', 'well?', { qos: 1, properties: { responseTopic: 'answers/2' } });
+    await untilMessages(socket, 2);
+    const seen = socket.messages.map((m) => [m.payload, m.properties?.responseTopic]);
+    assert.deepEqual(seen, [['how?', undefined], ['well?', 'answers/2']]);
+    const late = await connect(t, gateway);
+    await subscribe(late, 'asked/1', 1);
+    await untilMessages(late, 1);
+    assert.deepEqual(disconnections(gateway), []);
+  });
+
+  await t.test('aedes, U+0000 in a topic: the message is passed over', async (t) => {
+    const broker = await startAedes(t);
+    const gateway = await startGateway(t, { broker });
+    await untilReady(gateway);
+    const other = await brokerClient(t, broker, { protocolVersion: 4 });
+    const socket = await connect(t, gateway);
+    await subscribe(socket, 'some/#', 1);
+    await other.publishAsync('some/\0', 'nowhere', { qos: 1 });
+    await other.publishAsync('some/where', 'here', { qos: 1 });
+    await untilMessages(socket, 1);
+    assert.equal(socket.messages[0].payload, 'here');
+    assert.deepEqual(disconnections(gateway), []);
   });
 });
 

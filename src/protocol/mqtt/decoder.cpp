@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "protocol/mqtt/byte_reader.hpp"
-#include "protocol/mqtt/mqtt_text.hpp"
 #include "protocol/mqtt/property_section.hpp"
 
 namespace famemely::mqtt {
@@ -40,17 +39,23 @@ constexpr PropertySet kPublishProperties{PropertyId::payload_format_indicator,
                                          PropertyId::user_property,
                                          PropertyId::subscription_identifier,
                                          PropertyId::content_type};
+/// Of these, the ones that a publisher chooses and a broker passes on as they are (section 3.3.2.3).
+constexpr PropertySet kTravellingProperties{
+    PropertyId::payload_format_indicator, PropertyId::message_expiry_interval, PropertyId::response_topic,
+    PropertyId::correlation_data,         PropertyId::user_property,           PropertyId::content_type};
 constexpr PropertySet kAckProperties{PropertyId::reason_string, PropertyId::user_property};
 constexpr PropertySet kDisconnectProperties{PropertyId::session_expiry_interval, PropertyId::reason_string,
                                             PropertyId::user_property, PropertyId::server_reference};
 constexpr PropertySet kAuthProperties{PropertyId::authentication_method, PropertyId::authentication_data,
                                       PropertyId::reason_string, PropertyId::user_property};
 
-std::optional<DecodeFault> read_properties(ByteReader& body, PropertySet allowed, PropertyValues& values) {
+std::optional<DecodeFault> read_properties(ByteReader& body, PropertySet allowed, PropertyValues& values,
+                                           PropertySet of_the_publisher = {}) {
   const std::uint32_t size = body.variable();
   const std::string_view section = body.take(size);
   if (body.failed()) return malformed("properties are longer than the packet");
-  if (auto fault = parse_properties(section, allowed, values)) return DecodeFault{fault->code, fault->what};
+  if (auto fault = parse_properties(section, allowed, values, of_the_publisher))
+    return DecodeFault{fault->code, fault->what};
   return std::nullopt;
 }
 
@@ -110,7 +115,7 @@ std::optional<DecodeFault> take_publish_properties(ByteReader& body, Publish& pu
   ByteReader ahead = body;
   const std::string_view section = ahead.take(ahead.variable());
   PropertyValues values;
-  if (auto fault = read_properties(body, kPublishProperties, values)) return fault;
+  if (auto fault = read_properties(body, kPublishProperties, values, kTravellingProperties)) return fault;
   if (section.empty()) return std::nullopt;
   publish.topic_alias = u16_property(values, PropertyId::topic_alias, 0);
   publish.subscription_identifiers = {section, values.has(PropertyId::subscription_identifier)};
@@ -120,9 +125,14 @@ std::optional<DecodeFault> take_publish_properties(ByteReader& body, Publish& pu
                         .correlation_data = values.text(PropertyId::correlation_data),
                         .user_properties = {section, values.has(PropertyId::user_property)},
                         .payload_is_utf8 = values.number(PropertyId::payload_format_indicator, 0) == 1};
-  const auto& response_topic = publish.properties.response_topic;
-  if (response_topic && response_topic->find_first_of("+#") != std::string_view::npos)
-    return protocol_error("wildcard in a response topic");
+  publish.fault = values.publishers_fault;
+  if (values.number(PropertyId::payload_format_indicator, 0) > 1)
+    publish.left_out = "payload format indicator is neither 0 nor 1";
+  auto& response_topic = publish.properties.response_topic;
+  if (response_topic && response_topic->find_first_of("+#") != std::string_view::npos) {
+    response_topic.reset();
+    publish.left_out = "response topic holds a wildcard";
+  }
   return std::nullopt;
 }
 
@@ -137,10 +147,8 @@ BodyOutcome decode_publish(ByteReader body, std::uint8_t flags, ProtocolVersion 
   if (publish.qos > 0) publish.packet_id = body.u16();
   if (body.failed()) return malformed("PUBLISH is too short");
   if (publish.qos > 0 && publish.packet_id == 0) return malformed("packet identifier 0 in PUBLISH");
-  if (!is_mqtt_text(publish.topic)) return malformed("topic is not UTF-8");
   if (version == ProtocolVersion::v5)
     if (auto fault = take_publish_properties(body, publish)) return *fault;
-  if (publish.topic.empty() && publish.topic_alias == 0) return protocol_error("PUBLISH without a topic");
   publish.payload = body.rest();
   return publish;
 }

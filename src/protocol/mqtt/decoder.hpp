@@ -41,8 +41,10 @@ using HeadOutcome = std::variant<PacketHead, NeedMore, DecodeFault>;
 [[nodiscard]] HeadOutcome decode_head(std::string_view bytes);
 
 /// Decodes the packet at the front of the bytes, of those that a broker sends. Strict (MQTT 5 section 4.13, 3.1.1
-/// section 4.8): whatever the specification calls malformed is a fault. All views in the packet are views of the bytes.
-/// A packet of more than `packet_bytes_max` bytes is a fault as soon as its head is there.
+/// section 4.8): whatever the specification calls malformed is a fault, but for what a PUBLISH has from its publisher:
+/// its text and what travels with it. Brokers pass some of that on unseen (mosquitto a response topic with a wildcard,
+/// RabbitMQ the empty topic), again after each resume, and the link would never come up. All views in the packet are
+/// views of the bytes. A packet of more than `packet_bytes_max` bytes is a fault as soon as its head is there.
 [[nodiscard]] DecodeOutcome decode(std::string_view bytes, ProtocolVersion version,
                                    std::size_t packet_bytes_max = kPacketBytesMax);
 

@@ -148,16 +148,31 @@ TEST(MqttDecoder, RefusesMalformedPublishes) {
   EXPECT_EQ(fault("32 05 0001 'a' 0000", kV311), "Malformed Packet: packet identifier 0 in PUBLISH");
   EXPECT_EQ(fault("32 03 0001 'a'", kV311), "Malformed Packet: PUBLISH is too short");
   EXPECT_EQ(fault("30 03 0002 'a'", kV311), "Malformed Packet: PUBLISH is too short");
-  EXPECT_EQ(fault("30 03 0001 ff", kV311), "Malformed Packet: topic is not UTF-8");
-  EXPECT_EQ(fault("30 03 0001 00", kV311), "Malformed Packet: topic is not UTF-8");
-  EXPECT_EQ(fault("30 02 0000", kV311), "Protocol Error: PUBLISH without a topic");
-  EXPECT_EQ(fault("30 03 0000 00", kV5), "Protocol Error: PUBLISH without a topic");
   EXPECT_EQ(fault("30 03 0001 'a'", kV5), "Malformed Packet: properties are longer than the packet");
   EXPECT_EQ(fault("30 05 0001 'a' 02 01", kV5), "Malformed Packet: properties are longer than the packet");
   EXPECT_EQ(fault("30 07 0001 'a' 03 23 0000", kV5), "Topic Alias invalid: topic alias 0");
   EXPECT_EQ(fault("30 06 0001 'a' 02 0b 00", kV5), "Protocol Error: property value must not be 0");
-  EXPECT_EQ(fault("30 08 0001 'a' 04 08 0001 '#'", kV5), "Protocol Error: wildcard in a response topic");
+  EXPECT_EQ(fault("30 0a 0001 'a' 06 23 0001 23 0001", kV5), "Protocol Error: property is there twice");
   EXPECT_EQ(fault("30 07 0001 'a' 03 21 0001", kV5), "Protocol Error: property is not allowed in this packet");
+}
+
+TEST(MqttDecoder, TakesWhatIsWrongByThePublisherAndSaysSo) {
+  for (const char* written : {"30 09 0001 'a' 05 08 0002 c3 28", "30 08 0001 'a' 04 03 0001 00"})
+    EXPECT_STREQ(parsed<Publish>(written, kV5).packet.fault, "property is not UTF-8");
+  EXPECT_STREQ(parsed<Publish>("30 0b 0001 'a' 07 26 0001 'k' 0001 ff", kV5).packet.fault,
+               "user property is not UTF-8");
+  EXPECT_STREQ(parsed<Publish>("30 08 0001 'a' 04 01 01 01 01", kV5).packet.fault, "property is there twice");
+  EXPECT_EQ(parsed<Publish>("30 08 0001 'a' 04 03 0001 'x'", kV5).packet.fault, nullptr);
+}
+
+TEST(MqttDecoder, LeavesOutAPublishersPropertiesThatMeanNothing) {
+  const auto [raw, format] = parsed<Publish>("30 06 0001 'a' 02 01 02", kV5);
+  EXPECT_FALSE(format.properties.payload_is_utf8);
+  EXPECT_STREQ(format.left_out, "payload format indicator is neither 0 nor 1");
+  const auto [also_raw, response] = parsed<Publish>("30 08 0001 'a' 04 08 0001 '#'", kV5);
+  EXPECT_EQ(response.properties.response_topic, std::nullopt);
+  EXPECT_STREQ(response.left_out, "response topic holds a wildcard");
+  EXPECT_EQ(response.fault, nullptr);
 }
 
 TEST(MqttDecoder, ReadsAcknowledgementsOfBothVersions) {

@@ -65,6 +65,41 @@ TEST(InboundMessages, WithAWildcardInTheirTopicArePassedOverAndAcknowledged) {
   EXPECT_EQ(script.sent(), "40 02 00 05 50 02 00 06");
 }
 
+TEST(InboundMessages, ThatNoPublisherShouldHaveSentArePassedOverAndAcknowledged) {
+  // U+0000, no UTF-8 and nothing for a topic; an alias for such a one, and then the alias alone; a content type.
+  for (const char* written :
+       {"34 06 0001 00 0005 00", "34 06 0001 ff 0005 00", "34 05 0000 0005 00",
+        "30 07 0001 '+' 03 23 0001  34 08 0000 0005 03 23 0001", "34 0a 0001 'a' 0005 04 03 0001 ff"}) {
+    SessionScript script;
+    start(script);
+    script.receive(written);
+    EXPECT_EQ(script.take<Warning>().size(), 1U) << written;
+    EXPECT_EQ(script.sent(), "50 02 00 05") << written;
+    EXPECT_TRUE(script.session.connected()) << written;
+    script.receive("62 02 0005  30 05 0001 'a' 00 'x'");
+    EXPECT_EQ(script.messages(), (Texts{"a x"})) << written;
+  }
+}
+
+TEST(InboundMessages, ComeWithoutAPropertyThatMeansNothing) {
+  SessionScript script;
+  start(script);
+  script.receive("30 06 0001 'a' 02 01 02  30 08 0001 'b' 04 08 0001 '#'");
+  EXPECT_EQ(std::get<Warning>(script.effects.events.at(0)).text,
+            "property left out, because payload format indicator is neither 0 nor 1: a");
+  EXPECT_EQ(script.messages(), (Texts{"a ", "b "}));
+}
+
+TEST(InboundMessages, ThatAreTooLargeAndHaveNoTopicToTellArePassedOver) {
+  SessionScript script({.client_id = "id", .version = VersionChoice::only_3_1_1, .packet_bytes_max = 20});
+  script.connect("20 02 00 00");
+  script.effects.clear();
+  script.receive("34 14 0001 00 0005 '0123456789abcde'");
+  EXPECT_EQ(script.sent(), "50 02 00 05");
+  EXPECT_EQ(script.take<Warning>().size(), 1U);
+  EXPECT_TRUE(script.session.connected());
+}
+
 TEST(InboundMessages, OfQos2AreKnownAgainOnTheNextConnection) {
   SessionScript script;
   start(script);

@@ -75,6 +75,10 @@ struct Publish {
   std::uint16_t topic_alias = 0;  // 0: none
   SubscriptionIdentifiersView subscription_identifiers{};
   PublishPropertiesView properties{};
+  /// What its publisher has done wrong and the broker has let pass: the message must not be handed on. What is wrong
+  /// with its topic is not among it, because an alias may say that.
+  const char* fault = nullptr;
+  const char* left_out = nullptr;  // a property of the publisher's that means nothing, and why
 };
 
 /// PUBACK, PUBREC, PUBREL and PUBCOMP differ in their type only.

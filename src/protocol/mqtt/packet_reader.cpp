@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "protocol/mqtt/byte_reader.hpp"
-#include "protocol/mqtt/mqtt_text.hpp"
 
 namespace famemely::mqtt {
 
@@ -90,7 +89,6 @@ ReadOutcome PacketReader::skip_oversized(const PacketHead& head) {
                            .qos = qos,
                            .dup = (head.first_byte & 0x8) != 0};
   if (qos > 0) publish.packet_id = body.u16();
-  if (!is_mqtt_text(publish.topic)) return DecodeFault{ReasonCode::malformed_packet, "topic is not UTF-8"};
   if (qos > 0 && publish.packet_id == 0)
     return DecodeFault{ReasonCode::malformed_packet, "packet identifier 0 in PUBLISH"};
   skip_left_ = head.packet_bytes() - wanted;

@@ -49,7 +49,9 @@ ValueType type_of(PropertyId id) {
 std::optional<PropertyFault> fault_of_value(const Property& property) {
   switch (type_of(property.id)) {
     case ValueType::byte:
-      if (property.number > 1) return PropertyFault{ReasonCode::protocol_error, "property value must be 0 or 1"};
+      // A publisher's: whoever reads it knows better what becomes of it.
+      if (property.number > 1 && property.id != PropertyId::payload_format_indicator)
+        return PropertyFault{ReasonCode::protocol_error, "property value must be 0 or 1"};
       break;
     case ValueType::text:
       if (!is_mqtt_text(property.text)) return PropertyFault{ReasonCode::malformed_packet, "property is not UTF-8"};
@@ -108,17 +110,21 @@ std::optional<Property> read_property(ByteReader& reader) {
   return property;
 }
 
-std::optional<PropertyFault> parse_properties(std::string_view section, PropertySet allowed, PropertyValues& values) {
+std::optional<PropertyFault> parse_properties(std::string_view section, PropertySet allowed, PropertyValues& values,
+                                              PropertySet of_the_publisher) {
   values.present = {};
+  values.publishers_fault = nullptr;
   ByteReader reader(section);
   while (!reader.at_end()) {
     const std::optional<Property> property = read_property(reader);
     if (!property) return PropertyFault{ReasonCode::malformed_packet, "unknown or incomplete property"};
     if (!allowed.contains(property->id))
       return PropertyFault{ReasonCode::protocol_error, "property is not allowed in this packet"};
+    auto fault = fault_of_value(*property);
     if (values.has(property->id) && !may_repeat(property->id))
-      return PropertyFault{ReasonCode::protocol_error, "property is there twice"};
-    if (auto fault = fault_of_value(*property)) return fault;
+      fault = PropertyFault{ReasonCode::protocol_error, "property is there twice"};
+    if (fault && !of_the_publisher.contains(property->id)) return fault;
+    if (fault && !values.publishers_fault) values.publishers_fault = fault->what;
     values.present.insert(property->id);
     values.numbers[static_cast<std::size_t>(property->id)] = property->number;
     values.texts[static_cast<std::size_t>(property->id)] = property->text;

@@ -71,6 +71,7 @@ struct PropertyValues {
   PropertySet present;
   std::array<std::uint32_t, kPropertyIdEnd> numbers;
   std::array<std::string_view, kPropertyIdEnd> texts;
+  const char* publishers_fault = nullptr;  // the first, if any
 
   [[nodiscard]] bool has(PropertyId id) const { return present.contains(id); }
   [[nodiscard]] std::uint32_t number(PropertyId id, std::uint32_t otherwise) const {
@@ -90,8 +91,9 @@ struct PropertyFault {
 };
 
 /// Reads a whole section (without its length) and checks all of it: known, allowed here, not twice (but for user
-/// properties and a PUBLISH's subscription identifiers), values in range, texts UTF-8.
+/// properties and a PUBLISH's subscription identifiers), values in range, texts UTF-8. What is wrong with those
+/// `of_the_publisher` is no fault of the section, and noted in the values.
 [[nodiscard]] std::optional<PropertyFault> parse_properties(std::string_view section, PropertySet allowed,
-                                                            PropertyValues& values);
+                                                            PropertyValues& values, PropertySet of_the_publisher = {});
 
 }  // namespace famemely::mqtt

@@ -58,11 +58,20 @@ TEST(PropertySection, RefusesWhatThePacketMayNotHave) {
 }
 
 TEST(PropertySection, RefusesValuesOutOfRange) {
-  for (const char* written : {"01 02", "24 02", "25 02", "28 ff", "29 02", "2a 02"})
+  for (const char* written : {"24 02", "25 02", "28 ff", "29 02", "2a 02"})
     EXPECT_EQ(fault(written), "Protocol Error: property value must be 0 or 1") << written;
   for (const char* written : {"21 0000", "27 00000000", "0b 00"})
     EXPECT_EQ(fault(written), "Protocol Error: property value must not be 0") << written;
   EXPECT_EQ(fault("23 0000"), "Topic Alias invalid: topic alias 0");
+}
+
+TEST(PropertySection, NotesWhatIsWrongByThePublisher) {
+  PropertyValues values;
+  EXPECT_FALSE(parse_properties(bytes("03 0001 ff  1f 0001 'x'"), everything(), values, {PropertyId::content_type}));
+  EXPECT_STREQ(values.publishers_fault, "property is not UTF-8");
+  EXPECT_TRUE(parse_properties(bytes("03 0001 ff  1f 0001 ff"), everything(), values, {PropertyId::content_type}));
+  EXPECT_FALSE(parse_properties(bytes("03 0001 'x'"), everything(), values, {PropertyId::content_type}));
+  EXPECT_EQ(values.publishers_fault, nullptr);
 }
 
 TEST(PropertySection, RefusesTextsThatAreNotUtf8) {

@@ -3,7 +3,9 @@
 #include <functional>
 #include <utility>
 
+#include "base/utf8.hpp"
 #include "protocol/mqtt/encoder.hpp"
+#include "protocol/mqtt/mqtt_text.hpp"
 
 namespace famemely::mqtt {
 namespace {
@@ -21,6 +23,14 @@ struct Overloaded : Handlers... {
 std::size_t fingerprint_of(std::string_view topic, std::string_view payload) {
   const std::hash<std::string_view> hash;
   return hash(topic) * 31 + hash(payload);
+}
+
+/// What a publisher has done wrong in the topic of a message that has come; null if nothing.
+const char* fault_of_received(std::string_view topic) {
+  if (topic.empty()) return "its topic is empty";
+  if (!is_mqtt_text(topic)) return "its topic is not UTF-8, or holds the null character";
+  if (topic.find_first_of("+#") != topic.npos) return "its topic holds a wildcard";
+  return nullptr;
 }
 
 }  // namespace
@@ -142,7 +152,9 @@ Result<InboundMessages::Received, Session::Failure> Session::receive(std::uint8_
 std::optional<Session::Failure> Session::handle_publish(const Publish& publish, Effects& effects) {
   std::string_view topic = publish.topic;
   if (auto failure = resolve_alias(publish, topic)) return failure;
-  if (topic.find_first_of("+#") != topic.npos) return pass_over_wildcard_topic(publish, topic, effects);
+  const char* fault = fault_of_received(topic);
+  if (!fault) fault = publish.fault;
+  if (fault) return pass_over(publish, topic, fault, effects);
   AcknowledgementHandle acknowledgement = 0;
   if (publish.qos > 0) {
     const std::size_t fingerprint = publish.qos == 2 ? fingerprint_of(topic, publish.payload) : 0;
@@ -153,6 +165,7 @@ std::optional<Session::Failure> Session::handle_publish(const Publish& publish, 
     if (!received->deliver) return std::nullopt;
     acknowledgement = received->handle;
   }
+  if (publish.left_out) warn_of_publisher("property left out", publish.left_out, topic, effects);
   effects.events.emplace_back(MessageReceived{.topic = topic,
                                               .payload = publish.payload,
                                               .qos = publish.qos,
@@ -164,20 +177,26 @@ std::optional<Session::Failure> Session::handle_publish(const Publish& publish, 
   return std::nullopt;
 }
 
-/// Against section 4.7.3, but RabbitMQ makes such a topic of one that holds `*`. To end the connection for it would let
-/// any publisher keep the link down, because the broker would send it again.
-std::optional<Session::Failure> Session::pass_over_wildcard_topic(const Publish& publish, std::string_view topic,
-                                                                  Effects& effects) {
+/// The broker should not have passed it on, but each lets something pass (and RabbitMQ makes `+` of the `*` in a
+/// topic). To end the connection for it would let any publisher keep the link down, because the broker would send it
+/// again.
+std::optional<Session::Failure> Session::pass_over(const Publish& publish, std::string_view topic, const char* fault,
+                                                   Effects& effects) {
   if (publish.qos > 0) {
     const std::size_t fingerprint = fingerprint_of(topic, publish.payload);
     auto received = receive(publish.qos, publish.packet_id, publish.dup, fingerprint, effects);
     if (!received) return std::move(received.error());
     inbound_.acknowledge(received->handle, effects.output);
   }
-  if (!std::exchange(wildcard_topic_told_, true))
-    effects.events.emplace_back(
-        Warning{"message passed over, because its topic holds a wildcard: " + std::string(topic)});
+  warn_of_publisher("message passed over", fault, topic, effects);
   return std::nullopt;
+}
+
+void Session::warn_of_publisher(std::string_view outcome, std::string_view fault, std::string_view topic,
+                                Effects& effects) {
+  if (std::exchange(publishers_fault_told_, true)) return;
+  effects.events.emplace_back(
+      Warning{std::string(outcome).append(", because ").append(fault).append(": ").append(as_utf8(topic))});
 }
 
 std::optional<Session::Failure> Session::handle_oversized(const OversizedPublish& publish, Effects& effects) {
@@ -189,6 +208,10 @@ std::optional<Session::Failure> Session::handle_oversized(const OversizedPublish
     if (!received) return std::move(received.error());
     inbound_.acknowledge(received->handle, effects.output);
     if (!received->deliver) return std::nullopt;
+  }
+  if (const char* fault = fault_of_received(publish.topic)) {
+    warn_of_publisher("message passed over", fault, publish.topic, effects);
+    return std::nullopt;
   }
   effects.events.emplace_back(MessageTooLarge{std::string(publish.topic), publish.packet_bytes, publish.qos});
   return std::nullopt;

@@ -122,8 +122,9 @@ class Session {
   [[nodiscard]] std::optional<Failure> resolve_alias(const Publish& publish, std::string_view& topic);
   [[nodiscard]] Result<InboundMessages::Received, Failure> receive(std::uint8_t qos, std::uint16_t packet_id, bool dup,
                                                                    std::size_t fingerprint, Effects& effects);
-  [[nodiscard]] std::optional<Failure> pass_over_wildcard_topic(const Publish& publish, std::string_view topic,
-                                                                Effects& effects);
+  [[nodiscard]] std::optional<Failure> pass_over(const Publish& publish, std::string_view topic, const char* fault,
+                                                 Effects& effects);
+  void warn_of_publisher(std::string_view outcome, std::string_view fault, std::string_view topic, Effects& effects);
   [[nodiscard]] std::optional<Failure> handle_oversized(const OversizedPublish& publish, Effects& effects);
   [[nodiscard]] std::optional<Failure> handle_publish_ack(const PublishAck& ack, Effects& effects);
   void handle_pingresp(Effects& effects);
@@ -164,7 +165,7 @@ class Session {
   /// it since.
   enum class Clearing : std::uint8_t { not_needed, asked, due, done };
   Clearing clearing_ = Clearing::not_needed;
-  bool wildcard_topic_told_ = false;  // on this connection
+  bool publishers_fault_told_ = false;  // on this connection
 };
 
 }  // namespace famemely::mqtt

@@ -49,7 +49,7 @@ void Session::on_transport_open(Instant now, Effects& effects) {
   reader_.reset(broker_.version);
   inbound_aliases_.free_retired();
   phase_ = Phase::connecting;
-  wildcard_topic_told_ = false;
+  publishers_fault_told_ = false;
   connect_sent_ = now;
   session_doubtful_ = session_doubtful_ || std::exchange(connect_unanswered_, true);
   encode_connect({.version = broker_.version,
