@@ -210,7 +210,10 @@ void Broker::take_session(Client& client, const WirePacket& connect, Instant now
     if (is_5) client.limits.client_id = "assigned";
   }
   client.limits.session_present = session_.has_value();
-  if (!session_) session_ = Session{};
+  if (!session_) {
+    session_ = Session{};
+    session_->last_id = traits_.last_id;
+  }
   session_->expires = kNever;
   session_->expiry_s = is_5            ? client.limits.session_expiry_s.value_or(connect.session_expiry_s.value_or(0))
                        : connect.clean ? 0

@@ -53,6 +53,7 @@ void draw_broker(Dice& dice, Traits& traits) {
   traits.quota_exceeded_percent = dice.pick<std::size_t>({0, 0, 0, 10, 50});
   traits.subscribe_refused_percent = dice.pick<std::size_t>({0, 0, 10});
   traits.id_space = dice.pick<std::size_t>({3, 40, 65'535});
+  if (traits.id_space == 65'535 && dice.chance(50)) traits.last_id = 65'520;
   traits.large_message_percent = dice.pick<std::size_t>({0, 0, 5});
   traits.publishers_fault_percent = dice.pick<std::size_t>({0, 0, 15});
 }

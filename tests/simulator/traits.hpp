@@ -28,6 +28,7 @@ struct Traits {
   std::size_t quota_exceeded_percent = 0;
   std::size_t subscribe_refused_percent = 0;
   std::size_t id_space = 65'535;  // of the packet identifiers that it hands out
+  std::size_t last_id = 0;        // before the first
   std::size_t large_message_percent = 0;
   std::size_t publishers_fault_percent = 0;  // what others do wrong, and it passes on
 

@@ -24,6 +24,14 @@ constexpr std::size_t kDoneMax = 1024;
 /// Beyond it a broker that takes identifiers in turn may begin anew.
 constexpr std::uint16_t kLastIds = 60'000;
 
+/// After so many identifiers one that ended is forgotten: far from where they come round.
+constexpr std::uint64_t kEndedAgeMax = PacketIds::kMax / 2;
+
+/// From one identifier to another, as a broker goes that takes them in turn.
+std::uint64_t steps_between(std::uint16_t from, std::uint16_t to) {
+  return (std::uint64_t{PacketIds::kMax} + to - from) % PacketIds::kMax;
+}
+
 }  // namespace
 
 void InboundMessages::on_connected(BrokerSession session, ProtocolVersion version, std::uint16_t receive_maximum) {
@@ -64,7 +72,9 @@ InboundMessages::Exchange& InboundMessages::exchange(std::uint16_t packet_id) {
 }
 
 void InboundMessages::forget_current(Exchange& exchange) {
-  exchange = {.ended_fingerprint = exchange.ended_fingerprint, .ended_on_connection = exchange.ended_on_connection};
+  exchange = {.ended_fingerprint = exchange.ended_fingerprint,
+              .ended_on_connection = exchange.ended_on_connection,
+              .ended_at = exchange.ended_at};
 }
 
 std::variant<InboundMessages::Received, DecodeFault> InboundMessages::receive(std::uint8_t qos, std::uint16_t packet_id,
@@ -74,7 +84,7 @@ std::variant<InboundMessages::Received, DecodeFault> InboundMessages::receive(st
   if (!counted && quota_used_ >= PacketIds::kMax)
     return DecodeFault{ReasonCode::receive_maximum_exceeded, "more messages unacknowledged than packet identifiers"};
   if (!counted) ++quota_used_;
-  if (!dup) note_new_id(packet_id);
+  note_id(packet_id, dup);
   Received received = qos == 2 ? receive_qos_2(packet_id, dup, fingerprint)
                                : Received{true, false, make_handle(add_arrival(1, packet_id, false), packet_id, false)};
   received.beyond_receive_maximum = quota_used_ > receive_maximum_ && !std::exchange(beyond_told_, true);
@@ -82,14 +92,23 @@ std::variant<InboundMessages::Received, DecodeFault> InboundMessages::receive(st
   return received;
 }
 
-void InboundMessages::note_new_id(std::uint16_t packet_id) {
+void InboundMessages::note_id(std::uint16_t packet_id, bool dup) {
+  // What comes with DUP may be from behind; ahead of us it is one whose first sending was lost.
+  const std::uint64_t ahead = steps_between(last_id_, packet_id);
+  const bool is_ahead = ahead <= kEndedAgeMax;
+  if (is_ahead || !dup) {
+    ids_used_ += is_ahead ? ahead : 1;
+    last_id_ = packet_id;
+  }
+  if (dup) return;
   if (packet_id <= last_new_id_ && last_new_id_ < kLastIds) takes_ids_in_turn_ = false;
   last_new_id_ = packet_id;
 }
 
 bool InboundMessages::has_ended_before(const Exchange& exchange, bool dup, std::size_t fingerprint) const {
   return dup && takes_ids_in_turn_ && exchange.phase == Phase::none && exchange.ended_on_connection != 0 &&
-         exchange.ended_on_connection != connection_ && exchange.ended_fingerprint == fingerprint;
+         exchange.ended_on_connection != connection_ && ids_used_ - exchange.ended_at <= kEndedAgeMax &&
+         exchange.ended_fingerprint == fingerprint;
 }
 
 InboundMessages::Received InboundMessages::receive_qos_2(std::uint16_t packet_id, bool dup, std::size_t fingerprint) {
@@ -134,7 +153,9 @@ void InboundMessages::on_pubrel(std::uint16_t packet_id, std::string& output) {
   if (known.phase == Phase::none)
     forget_current(known);
   else
-    known = Exchange{.ended_fingerprint = known.fingerprint, .ended_on_connection = connection_};
+    known = Exchange{.ended_fingerprint = known.fingerprint,
+                     .ended_on_connection = connection_,
+                     .ended_at = ids_used_ - steps_between(packet_id, last_id_)};
   encode_publish_ack(PacketType::pubcomp, packet_id, code, version_, output);
   flush(output);
 }

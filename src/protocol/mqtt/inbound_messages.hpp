@@ -16,10 +16,14 @@ namespace famemely::mqtt {
 /// PUBREC leave in the order of arrival (section 4.6). A QoS 2 message is told apart by its packet identifier from its
 /// PUBLISH to its PUBREL, also over connections, so it is never handed on twice.
 ///
-/// Brokers that are restarted may go back a step. mosquitto 2.0.11 sends messages again, with DUP, whose PUBREL it had
-/// sent: such a one is known by its packet identifier and its contents, as long as the broker takes identifiers in turn
-/// (where it uses the lowest that is free, the same could be another message). Or it uses an identifier anew whose
-/// message it has forgotten: with other contents it is another message.
+/// Brokers that are restarted may go back a step. One may use an identifier anew whose message it has forgotten: with
+/// other contents it is another message. Or mosquitto 2.0.11 sends messages again, with DUP, whose PUBREL it had sent:
+/// such a one is known by its packet identifier and its contents, as long as the broker takes identifiers in turn
+/// (where it uses the lowest that is free, the same could be another message), and until it has used half of them since
+/// (once they have come round, the same could be another message too).
+///
+/// What remains: a broker that begins anew with identifier 1, and whose first sending of a message is lost with the
+/// connection, where the last message of that identifier had the same topic and payload. That one is lost.
 class InboundMessages {
  public:
   enum class BrokerSession : std::uint8_t {
@@ -73,6 +77,7 @@ class InboundMessages {
     // The one before, which a broker that goes back a step may send again.
     std::size_t ended_fingerprint = 0;
     std::uint32_t ended_on_connection = 0;  // 0: there is none
+    std::uint64_t ended_at = 0;             // what ids_used_ was when its identifier was given
   };
 
   std::uint64_t add_arrival(std::uint8_t qos, std::uint16_t packet_id, bool acknowledged);
@@ -81,7 +86,7 @@ class InboundMessages {
   /// What is known of the message before stays.
   static void forget_current(Exchange& exchange);
   Received receive_qos_2(std::uint16_t packet_id, bool dup, std::size_t fingerprint);
-  void note_new_id(std::uint16_t packet_id);
+  void note_id(std::uint16_t packet_id, bool dup);
   [[nodiscard]] bool has_ended_before(const Exchange& exchange, bool dup, std::size_t fingerprint) const;
   void flush(std::string& output);
   void release_quota(Exchange& exchange);
@@ -91,7 +96,9 @@ class InboundMessages {
   std::size_t quota_used_ = 0;
   bool beyond_told_ = false;
   std::uint32_t connection_ = 0;
-  std::uint16_t last_new_id_ = 0;
+  std::uint16_t last_new_id_ = 0;  // on this connection
+  std::uint16_t last_id_ = 0;      // that the broker has come to, over connections
+  std::uint64_t ids_used_ = 0;     // by the broker, on the way to it
   bool takes_ids_in_turn_ = true;
   std::vector<Arrival> arrivals_;  // in order; the first `done_` are acknowledged
   std::size_t done_ = 0;

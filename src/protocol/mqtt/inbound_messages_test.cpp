@@ -193,6 +193,49 @@ TEST(InboundMessages, OfQos2ThatLookLikeOneThatEndedAreNewWithABrokerThatUsesIde
   EXPECT_EQ(script.messages().size(), 1U);
 }
 
+/// QoS 1 messages with the identifiers from `first`, so many, acknowledged at once.
+void use_ids(SessionScript& script, std::size_t first, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t id = (first + i - 1) % 65'535 + 1;
+    std::string raw = testing::bytes("32 06 0001 'b'");
+    raw.append({static_cast<char>(id >> 8), static_cast<char>(id & 0xFF), '\0'});
+    script.session.on_bytes(raw, script.now, script.effects);
+    script.messages();
+    script.acknowledge(script.handles.size() - 1);
+  }
+}
+
+TEST(InboundMessages, OfQos2ThatLookLikeOneThatEndedAreNewWhenIdentifiersHaveComeRound) {
+  SessionScript script;
+  start(script);
+  script.receive("34 07 0001 'a' 0005 00 'x'");
+  EXPECT_EQ(script.messages().size(), 1U);
+  script.acknowledge(0);
+  use_ids(script, 6, 40'000);
+  script.receive("62 02 0005");  // late
+  script.drop();
+  script.resume();
+  use_ids(script, 40'006, 25'534);
+  script.drop();  // with what had identifier 5 on its way
+  script.resume();
+  script.receive("3c 07 0001 'a' 0005 00 'x'");
+  EXPECT_EQ(script.messages(), (Texts{"a x"}));
+}
+
+TEST(InboundMessages, OfQos2ThatEndedBeforeAreKnownThoughIdentifiersHaveBegunAnew) {
+  SessionScript script;
+  start(script);
+  script.receive("34 07 0001 'a' ffff 00 'x'");
+  EXPECT_EQ(script.messages().size(), 1U);
+  script.acknowledge(0);
+  script.receive("62 02 ffff");
+  use_ids(script, 1, 1000);
+  script.drop();
+  script.resume();
+  script.receive("3c 07 0001 'a' ffff 00 'x'");
+  EXPECT_EQ(script.messages(), Texts{});
+}
+
 TEST(InboundMessages, OfQos2WithOtherContentsAreNewWhenARestartedBrokerUsesTheirIdentifier) {
   SessionScript script;
   start(script);
