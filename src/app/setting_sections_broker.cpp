@@ -1,10 +1,13 @@
 #include "app/setting_sections.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "app/mqtt_url.hpp"
 #include "app/setting_kinds.hpp"
 #include "app/setting_parsers.hpp"
 #include "app/values.hpp"
-#include "protocol/mqtt/topic_text.hpp"
+#include "protocol/mqtt/topic_filter.hpp"
 
 namespace famemely::app {
 namespace {
@@ -12,6 +15,16 @@ namespace {
 using namespace std::chrono_literals;
 
 using Answer = std::optional<std::string>;
+
+/// What a field of CONNECT has room for (MQTT 5 section 1.5.4).
+constexpr std::size_t kFieldBytesMax = 65'535;
+/// Further connections have the client id and two characters more, as `-r`.
+constexpr std::size_t kClientIdBytesMax = kFieldBytesMax - 2;
+
+Setting field_setting(std::string name, std::string Config::*member, std::size_t bytes_max, std::string help) {
+  return checked_text(std::move(name), member, "a text of at most " + std::to_string(bytes_max) + " bytes",
+                      std::move(help), [bytes_max](std::string_view text) { return text.size() <= bytes_max; });
+}
 
 Setting mqtt_port() {
   Setting setting = port_setting("MQTT_PORT", &Config::mqtt_port, 1,
@@ -38,6 +51,8 @@ Setting mqtt_url() {
   setting.set = [](Config& config, std::string_view text) -> Answer {
     auto url = parse_mqtt_url(text);
     if (!url) return url.error();
+    if (std::max(url->username.size(), url->password.size()) > kFieldBytesMax)
+      return "user and password may have 65535 bytes each";
     config.mqtt_protocol = url->protocol;
     config.mqtt_host = std::move(url->host);
     config.mqtt_port = url->port.value_or(0);
@@ -83,8 +98,10 @@ Setting ws_headers() {
   return setting;
 }
 
-bool is_topic(std::string_view text) {
-  return text.size() <= mqtt::kTopicBytesMax && text.find_first_of("+#") == text.npos;
+/// It is subscribed to and published to.
+bool is_fence_topic(std::string_view text) {
+  const auto filter = mqtt::TopicFilter::parse(text);
+  return filter && !filter->has_wildcard();
 }
 
 Setting mqtt_host() {
@@ -110,16 +127,16 @@ std::vector<Setting> broker_settings() {
                                                   "How to talk to the broker: plain, over TLS, over "
                                                   "WebSocket, over WebSocket and TLS."),
                    "mqtt"),
-      text_setting("MQTT_USERNAME", &Config::mqtt_username, "User name at the broker."),
-      secret(text_setting("MQTT_PASSWORD", &Config::mqtt_password, "Password at the broker.")),
+      field_setting("MQTT_USERNAME", &Config::mqtt_username, kFieldBytesMax, "User name at the broker."),
+      secret(field_setting("MQTT_PASSWORD", &Config::mqtt_password, kFieldBytesMax, "Password at the broker.")),
       mqtt_url(),
       with_default(choice_setting<BrokerVersion>(
                        "MQTT_VERSION", &Config::mqtt_version,
                        {{"auto", BrokerVersion::automatic}, {"5", BrokerVersion::v5}, {"3.1.1", BrokerVersion::v3_1_1}},
                        "Version of MQTT. `auto` tries 5 and falls back to 3.1.1 if the broker refuses it."),
                    "auto"),
-      with_default_words(text_setting("MQTT_CLIENT_ID", &Config::mqtt_client_id,
-                                      "Client id at the broker. No two clients of a broker may share one."),
+      with_default_words(field_setting("MQTT_CLIENT_ID", &Config::mqtt_client_id, kClientIdBytesMax,
+                                       "Client id at the broker. No two clients of a broker may share one."),
                          "`famemely_<unix ms>`, new at each start"),
       with_default_words(text_setting("NODE_ID", &Config::node_id, "Names this process among several."), "host name"),
       with_default_words(
@@ -136,10 +153,11 @@ std::vector<Setting> broker_settings() {
       with_default(ws_path(), "/mqtt"),
       ws_headers(),
       with_default_words(
-          checked_text("MQTT_FENCE_TOPIC", &Config::mqtt_fence_topic, "a topic without + and #",
+          checked_text("MQTT_FENCE_TOPIC", &Config::mqtt_fence_topic,
+                       "a topic of at most 65535 bytes and 128 levels, without + and #, not $share/…",
                        "The gateway's own topic, on which it publishes to itself; clients have no rights "
                        "on it, and no two gateways of a broker may share one.",
-                       is_topic),
+                       is_fence_topic),
           "`$famemely/<client id>/fence`"),
       with_default(
           number_setting("MQTT_SUBSCRIBE_BATCH", &Config::mqtt_subscribe_batch, 1, 1000,

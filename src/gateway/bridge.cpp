@@ -1,7 +1,5 @@
 #include "gateway/bridge.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -17,9 +15,10 @@ mqtt::SessionOptions fetching_session(mqtt::SessionOptions options) {
   return options;
 }
 
-std::string fence_topic(const BridgeOptions& options) {
-  return options.fence_topic.empty() ? fmt::format("$famemely/{}/fence", options.session.client_id)
-                                     : options.fence_topic;
+FenceTopics fence_topics(const BridgeOptions& options) {
+  FenceTopics topics = FenceTopics::of(options.session.client_id);
+  if (!options.fence_topic.empty()) topics.own = options.fence_topic;
+  return topics;
 }
 
 }  // namespace
@@ -29,7 +28,7 @@ Bridge::Bridge(const BridgeOptions& options, RandomSource& random, Logger& logge
       random_(random),
       logger_(logger),
       users_(filters_, random, options.accounts, options.limit_counters),
-      fences_(fence_topic(options), std::string(kFallbackFences) + options.session.client_id, logger),
+      fences_(fence_topics(options), logger),
       fetcher_(fetching_session(options.session), options.subscribe_batch, options.payload_bytes_max,
                options.recovery_window > Duration::zero(), options.encode_message, random, logger),
       recent_({options.recovery_window, options.recovery_bytes_total}),

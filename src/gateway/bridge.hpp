@@ -34,7 +34,7 @@ struct BridgeOptions {
   /// A larger payload from the broker is dropped and counted.
   std::size_t payload_bytes_max = 1'000'000;
   std::size_t workers = 1;
-  /// Empty: `$famemely/<client id>/fence`.
+  /// A topic name, but for `$share/…`. Empty: `$famemely/<client id>/fence`.
   std::string fence_topic{};
   /// How long messages are kept for clients that come back; zero: not at all, and events carry no offsets.
   Duration recovery_window{};

@@ -15,8 +15,8 @@ std::string with_slashes(std::string topic) {
 
 }  // namespace
 
-FenceRounds::FenceRounds(std::string topic, std::string fallback_topic, Logger& logger)
-    : topics_{std::move(topic), std::move(fallback_topic)},
+FenceRounds::FenceRounds(FenceTopics topics, Logger& logger)
+    : topics_{std::move(topics.own), std::move(topics.fallback)},
       rewritten_{with_slashes(topics_[0]), with_slashes(topics_[1])},
       logger_(logger) {}
 

@@ -10,12 +10,10 @@
 
 #include "base/instant.hpp"
 #include "base/logger.hpp"
+#include "gateway/fence_topics.hpp"
 #include "gateway/upstream_filters.hpp"
 
 namespace famemely::gateway {
-
-/// Where the fences of each gateway are that can't use its topic of choice.
-inline constexpr std::string_view kFallbackFences = "famemely/fence/";
 
 /// Fences mark a place in the stream of messages from the broker, which neither SUBACK nor PINGRESP does: a fence is a
 /// message that the link publishes to a topic of its own, once in each stream. Where it comes back, everything that the
@@ -39,7 +37,7 @@ class FenceRounds {
     std::uint8_t qos;
   };
 
-  FenceRounds(std::string topic, std::string fallback_topic, Logger& logger);
+  FenceRounds(FenceTopics topics, Logger& logger);
 
   /// Somebody needs a round that begins after this call.
   void want() { wanted_ = true; }

@@ -32,7 +32,7 @@ class FenceRoundsTest : public ::testing::Test {
   }
 
   testing::WarningLogger logger_;
-  FenceRounds fences_{"own", "other", logger_};
+  FenceRounds fences_{{"own", "other"}, logger_};
   Instant now_ = Instant{} + std::chrono::hours(1);
 };
 
@@ -150,7 +150,7 @@ TEST_F(FenceRoundsTest, ALostSessionEndsTheRound) {
 }
 
 TEST_F(FenceRoundsTest, KnowsTheFenceWhereDotsHaveBecomeSlashes) {
-  FenceRounds fences("a.b/fence", "other", logger_);
+  FenceRounds fences({"a.b/fence", "other"}, logger_);
   EXPECT_TRUE(fences.is_fence("a.b/fence"));
   EXPECT_TRUE(fences.is_fence("a/b/fence"));
   EXPECT_FALSE(fences.is_fence("a/b"));

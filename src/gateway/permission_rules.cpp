@@ -4,7 +4,7 @@
 #include <initializer_list>
 #include <string_view>
 
-#include "gateway/fence_rounds.hpp"
+#include "gateway/fence_topics.hpp"
 
 namespace famemely::gateway {
 namespace {

@@ -176,6 +176,17 @@ TEST_F(MqttServiceTest, GivesEachNewHandlerTheRetainedMessages) {
   EXPECT_THAT(first.all(), ElementsAre("state/lamp=on"));
 }
 
+TEST_F(MqttServiceTest, WorksWithAnyClientId) {
+  broker_.publish("state/lamp", "on", "-r -q 1");
+  MqttServiceOptions unusual = options();
+  unusual.client_id = "gw+1/#";
+  MqttService service(unusual);
+  service.connect().get();
+  Received received;
+  const auto registration = granted(service, "state/#", received.handler());
+  EXPECT_TRUE(received.reaches(1));
+}
+
 TEST_F(MqttServiceTest, UnregistersAHandlerFromWithinIt) {
   MqttService service(options());
   service.connect().get();
@@ -340,6 +351,12 @@ TEST(MqttServiceOptionsTest, AreCheckedAsTheServersSettingsAre) {
               }),
               HasSubstr("/nowhere/ca.pem"));
   EXPECT_THAT(fault_of([] { MqttService service({.host = "managed"}); }), HasSubstr("managed"));
+  EXPECT_THAT(fault_of([] {
+                MqttService service({.host = "x", .settings = {{"MQTT_FENCE_TOPIC", "$share/g/x"}}});
+              }),
+              HasSubstr("MQTT_FENCE_TOPIC"));
+  EXPECT_THAT(fault_of([] { MqttService service({.host = "x", .client_id = std::string(65'534, 'c')}); }),
+              HasSubstr("MQTT_CLIENT_ID"));
 }
 
 // --- connections ---
