@@ -59,13 +59,9 @@ void print_welcome(const Config& config, const serving::ListeningSockets& socket
 
 class SignalHandler {
  public:
-  SignalHandler(asio::io_context& main_loop, Server& server, AdjustableLogger& logger,
+  SignalHandler(asio::io_context& main_loop, asio::signal_set& signals, Server& server, AdjustableLogger& logger,
                 const std::function<Result<LogLevel, std::string>()>& read_log_level)
-      : main_loop_(main_loop),
-        signals_(main_loop, SIGTERM, SIGINT, SIGHUP),
-        server_(server),
-        logger_(logger),
-        read_log_level_(read_log_level) {
+      : main_loop_(main_loop), signals_(signals), server_(server), logger_(logger), read_log_level_(read_log_level) {
     wait();
   }
 
@@ -103,7 +99,7 @@ class SignalHandler {
 
   asio::io_context& main_loop_;
   Instant deadline_{};
-  asio::signal_set signals_;
+  asio::signal_set& signals_;
   Server& server_;
   AdjustableLogger& logger_;
   const std::function<Result<LogLevel, std::string>()>& read_log_level_;
@@ -150,16 +146,18 @@ int run(const Config& config, AdjustableLogger& logger,
   forbid_core_dumps();
   asio::io_context main_loop(1);
 
+  // From here on no signal ends the process by itself: what comes while the server starts is handled once it has.
+  asio::signal_set signals(main_loop, SIGTERM, SIGINT, SIGHUP);
   auto server = Server::start(main_loop, config, logger);
   if (!server) return 1;
-  const SignalHandler signals(main_loop, **server, logger, read_log_level);
+  const SignalHandler handler(main_loop, signals, **server, logger, read_log_level);
   (*server)->announce(logger);
   if (config.dev) print_welcome(config, (*server)->sockets(), (*server)->broker_port());
 
   const auto work = asio::make_work_guard(main_loop);
   main_loop.run();
   logger.info("stopped");
-  const LimitedTeardown limited(std::clamp<Duration>(signals.time_left(), kTeardownMin, kTeardownMax));
+  const LimitedTeardown limited(std::clamp<Duration>(handler.time_left(), kTeardownMin, kTeardownMax));
   server->reset();  // before the handler of signals, which its threads may yet call
   return 0;
 }

@@ -51,6 +51,8 @@ class Permissions {
   [[nodiscard]] Decision decide_subscribe(const mqtt::TopicFilter& filter) const;
 
   [[nodiscard]] const PermissionPolicy& policy() const { return *policy_; }
+  /// Topics with placeholders, each of which a decision may have to look at.
+  [[nodiscard]] std::size_t own_topic_count() const { return own_.size(); }
   [[nodiscard]] std::size_t remembered() const { return published_.size() + subscribed_.size(); }
 
  private:

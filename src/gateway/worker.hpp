@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -47,6 +48,16 @@ struct WorkerOptions {
   std::function<bool(const Identity&)> still_accepts{};
 };
 
+/// What of a client is yet to be compared with its permissions, since these are others: so many from the beginning of
+/// its own subscriptions, and of its user's.
+struct Recheck {
+  std::size_t own = 0;
+  std::size_t of_user = 0;
+  bool once_more = false;  // they have changed again meanwhile
+
+  [[nodiscard]] bool is_due() const { return own != 0 || of_user != 0 || once_more; }
+};
+
 /// One socket on the namespace.
 struct Client {
   socketio::SocketId socket;
@@ -60,7 +71,8 @@ struct Client {
   std::optional<socketio::Sid> pid{};  // by which its session is asked for again; nothing: it can't be
   OwnEvents own_events{};
   std::optional<WallTime> withdrawn_at{};  // when the grace ends for a token whose key is not in force any more
-  bool told_of_expiry = false;
+  std::optional<WallTime> told_end{};      // that it has been told of, if that is its end still
+  Recheck recheck{};
   bool leaving = false;  // of a gateway that ends: its further requests are not looked at
   UserSeat seat{};
 
@@ -270,10 +282,15 @@ class Worker {
   void watch_access(const Client& client, Now now);
   void on_access_alarm(Client& client, Now now, socketio::Effects& effects);
   [[nodiscard]] std::optional<WallTime> closes_at(const Client& client) const;
-  /// The rules are others: some clients are looked at now, the rest as time goes on, so that no client waits long.
   void use_policy(const std::shared_ptr<const PermissionPolicy>& policy);
+  /// The client's permissions are others. What it hears is compared with them as time goes on, so that nobody waits
+  /// long for it, whoever brings it about and however often.
+  void begin_recheck(Client& client);
   void go_on_with_policy();
-  void recheck(Client& client);
+  void go_on_with_rechecks();
+  /// One subscription of it.
+  void recheck(Client& client, std::size_t own);
+  void recheck(Client& client, const UserHere::Held& held);
   /// The keys are others: sockets whose key is not in force any more stay for a grace, those whose key is back as long
   /// as their token.
   void check_keys(Now now);
@@ -360,6 +377,7 @@ class Worker {
   std::size_t client_count_ = 0;
   SlotAlarms access_alarms_;
   std::optional<PolicyChange> policy_change_;
+  std::deque<socketio::SocketId> rechecks_;  // whose recheck is due, in turns
   SubscriptionIndex index_;
   std::unordered_map<std::string, HeldFilter> held_;  // by the filter's text
   std::unordered_map<std::string, UserHere> users_;

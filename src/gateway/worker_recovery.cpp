@@ -186,6 +186,7 @@ void Worker::keep_within_bounds(Client* adding, Instant now) {
 
 void Worker::on_timer(Now now, socketio::Effects& effects) {
   go_on_with_policy();
+  go_on_with_rechecks();
   while (const auto slot = access_alarms_.take_due(now.instant)) on_access_alarm(clients_[*slot], now, effects);
   while (!kept_until_.empty() && kept_until_.begin()->first <= now.instant) end_kept(kept_until_.begin()->second);
   if (client_count_ == 0 || now.instant < next_trim_) return;
@@ -196,7 +197,7 @@ void Worker::on_timer(Now now, socketio::Effects& effects) {
 }
 
 Instant Worker::next_deadline() const {
-  if (policy_change_) return Instant{};
+  if (policy_change_ || !rechecks_.empty()) return Instant{};
   const Instant trim = client_count_ == 0 || options_.recovery_window == Duration::zero() ? kNever : next_trim_;
   return std::min({trim, access_alarms_.next(), kept_until_.empty() ? kNever : kept_until_.begin()->first});
 }

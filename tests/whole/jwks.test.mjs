@@ -6,8 +6,10 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { makeAuthority } from './certificates.mjs';
-import { connect, eventually, makeClient, rest, secret, sleep, startBoth, subscribe, temporaryDirectory, token,
-  within } from './harness.mjs';
+import {
+  connect, eventually, gatewayEnvironment, makeClient, rest, secret, sleep, startBoth, startBroker, startProgram, subscribe,
+  temporaryDirectory, token, within,
+} from './harness.mjs';
 import { makeSigningKey, startIssuer } from './issuer.mjs';
 
 const encode = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
@@ -218,6 +220,24 @@ test('a silent endpoint holds up neither the start nor anybody', async (t) => {
     await accepted(gateway, token({ n: i }));
     assert.ok(Date.now() - asked < 4_000, `${Date.now() - asked} ms`); // a fetch is given up after 10 s
   }
+});
+
+test('a signal that comes while the start waits for keys is obeyed once it has started', async (t) => {
+  const broker = await startBroker(t);
+  await Promise.all(['SIGHUP', 'SIGTERM'].map(async (signal) => {
+    const issuer = await startIssuer(t);
+    issuer.silent = true;
+    const env = gatewayEnvironment({ broker, env: { ...noSecret, SUPABASE_JWKS_URL: issuer.url } });
+    const gateway = await startProgram(t, { env, awaitListening: false });
+    await eventually(() => issuer.requests > 0, 'the keys are asked for');
+    gateway.child.kill(signal);
+    if (signal === 'SIGHUP') {
+      await gateway.logged('reloaded');
+      gateway.child.kill('SIGTERM');
+    }
+    assert.deepEqual(await within(gateway.ended, 'the end'), { code: 0, signal: null });
+    assert.ok(gateway.log.some(({ event }) => event === 'stopped'), gateway.text);
+  }));
 });
 
 test('over HTTPS the certificate and the name are verified', async (t) => {
