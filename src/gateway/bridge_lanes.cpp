@@ -20,6 +20,7 @@ void Bridge::add_lane() {
   const Lane::Reconnect reconnect{options_.reconnect_min, options_.reconnect_max};
   lanes_.push_back(std::make_unique<Lane>(*this, static_cast<LaneIndex>(lanes_.size()), options_.session, reconnect));
   channels_.push_back(lanes_.back().get());
+  if (first().session().connected()) lanes_.back()->session().adopt_version(first().session().version());
 }
 
 /// Lanes are opened when a filter needs them, and kept: another filter will.
@@ -52,6 +53,8 @@ void Bridge::on_connected(Lane& lane, const mqtt::Connected& connected, Now now)
   if (lane.index() == 0) {
     const bool numbered = connected.broker.subscription_identifiers;
     filters_.set_numbered(numbered);
+    fetcher_.adopt_version(connected.version);
+    for (std::size_t i = 1; i < lanes_.size(); ++i) lanes_[i]->session().adopt_version(connected.version);
     for (std::size_t i = 1; numbered && i < lanes_.size(); ++i) stop_lane(*lanes_[i], now);
     status_.client_id = connected.client_id;
   }

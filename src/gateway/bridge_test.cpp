@@ -106,6 +106,23 @@ TEST_F(BridgeTest, ASubscriberKnowsOfItsFilterBeforeTheMessagesThatFollow) {
   EXPECT_EQ(events(1), Texts{}) << "a worker without members is not woken";
 }
 
+TEST_F(BridgeTest, WhatFetchesRetainedMessagesSpeaksTheVersionOfTheLink) {
+  connect();
+  receive(suback(0, 5, "a", 0));
+  BrokerChannel& fetcher = *bridge_.channels()[1];
+  std::vector<LinkCommand> commands;
+  commands.emplace_back(RetainedCommand{.worker = 0, .request = 1, .filter = 1, .joined_at = 0});
+  bridge_.on_commands(commands, now_);
+  ASSERT_TRUE(fetcher.take_open_wish());
+  // Brokers that do not speak 5 may end the connection without a word; this one has accepted it.
+  for (int i = 0; i < 2; ++i) {
+    fetcher.output().clear();
+    fetcher.on_transport_open(now_);
+    EXPECT_TRUE(fetcher.output().substr(4).starts_with("MQTT\x05")) << i;
+    fetcher.on_transport_closed("cut", now_);
+  }
+}
+
 TEST_F(BridgeTest, OnlyTheLeadersCopyIsDelivered) {
   connect();
   receive(suback(0, 1, "s/#", 0));

@@ -73,6 +73,8 @@ class RetainedFetcher final : public BrokerChannel {
   void want_again(std::map<std::string, MessageSequence> overtaken, const std::vector<Wish>& wishes);
   /// While the live connection is away nothing is fetched: what it had not delivered could not be told apart.
   void allow(bool allowed) { allowed_ = allowed; }
+  /// As `mqtt::Session::adopt_version`.
+  void adopt_version(mqtt::ProtocolVersion version) { session_.adopt_version(version); }
   /// Begins the next fetch if one is wanted and the connection allows it; asks for a connection if there is none.
   void act(MessageSequence last_live, Now now);
   /// True from a wish to the end of its fetch.

@@ -89,6 +89,9 @@ class Session {
   /// Sends DISCONNECT. With 3.1.1 the code stays here.
   void disconnect(ReasonCode code, Instant now, Effects& effects);
 
+  /// What another session of this process speaks with the same broker: the next connection speaks it too.
+  void adopt_version(ProtocolVersion version) { fallback_.adopt(version); }
+
   [[nodiscard]] bool connected() const { return phase_ == Phase::connected; }
   /// The version of the connection, or the one to be tried next.
   [[nodiscard]] ProtocolVersion version() const {

@@ -7,6 +7,11 @@ void VersionFallback::on_accepted() {
   on_trial_ = false;
 }
 
+void VersionFallback::adopt(ProtocolVersion version) {
+  version_ = version;
+  on_accepted();
+}
+
 bool VersionFallback::on_version_refused() {
   if (choice_ != VersionChoice::automatic) return false;
   on_trial_ = false;

@@ -16,6 +16,8 @@ class VersionFallback {
   [[nodiscard]] ProtocolVersion version() const { return version_; }
 
   void on_accepted();
+  /// The broker has accepted another connection, of this version.
+  void adopt(ProtocolVersion version);
   /// A CONNACK said that it is the version. True if another one is worth a try at once.
   bool on_version_refused();
   /// No CONNACK that can be read came before the end of the connection. Some brokers answer version 5 so; but a network

@@ -51,6 +51,16 @@ TEST(VersionFallback, TakesNoAnswerForAnAccidentOnce5WasAccepted) {
   EXPECT_TRUE(fallback.on_version_refused());
 }
 
+TEST(VersionFallback, AdoptsWhatAnotherConnectionSpeaks) {
+  VersionFallback fallback(VersionChoice::automatic);
+  EXPECT_TRUE(fallback.on_no_answer());
+  fallback.adopt(kV5);
+  EXPECT_FALSE(fallback.on_no_answer());
+  EXPECT_EQ(fallback.version(), kV5);
+  fallback.adopt(kV311);
+  EXPECT_EQ(fallback.version(), kV311);
+}
+
 TEST(VersionFallback, KeepsAChosenVersion) {
   VersionFallback only_5(VersionChoice::only_5);
   EXPECT_FALSE(only_5.on_version_refused());
