@@ -132,7 +132,7 @@ void Bridge::handle(Lane& lane, const mqtt::SessionEvent& event, Now now) {
   if (const auto* failed = std::get_if<mqtt::ConnectFailed>(&event)) {
     lane.note_redirect(failed->code, failed->server_reference, logger_);
     if (failed->fall_back_to_3_1_1) logger_.info("broker refuses MQTT 5, trying 3.1.1", {{"reason", failed->reason}});
-    return on_connection_over(lane, failed->reason, failed->retry_at_once, now);
+    return on_connection_over(lane, failed->reason, false, failed->retry_at_once, now);
   }
   if (const auto* gone = std::get_if<mqtt::Disconnected>(&event)) {
     lane.note_redirect(gone->code, gone->server_reference, logger_);
@@ -140,7 +140,7 @@ void Bridge::handle(Lane& lane, const mqtt::SessionEvent& event, Now now) {
       logger_.error("client id taken over", {{"client_id", lane.session().client_id()},
                                              {"hint", "another program connects with this MQTT_CLIENT_ID"}});
     note_short_life(lane, *gone, now);
-    return on_connection_over(lane, gone->reason, false, now);
+    return on_connection_over(lane, gone->reason, gone->blames_us, false, now);
   }
   if (const auto* large = std::get_if<mqtt::MessageTooLarge>(&event)) {
     ++counters_.messages_dropped;
@@ -262,7 +262,8 @@ void Bridge::tell_status() {
 // --- answers of the broker ---
 
 void Bridge::on_publish_completed(const mqtt::PublishCompleted& completed, Now now) {
-  if (fence_publishes_.erase(completed.token)) {
+  if (const auto fence = fence_publishes_.extract(completed.token)) {
+    fences_.on_publish_over(fence.mapped(), completed.taken);
     if (completed.taken) return;
     return completed.note.empty() ? fences_.on_refused(now.instant) : fences_.on_fence_lost(now.instant);
   }

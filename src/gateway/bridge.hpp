@@ -152,7 +152,7 @@ class Bridge final {
   void queue_filter_events(Now now);
   void handle(Lane& lane, const mqtt::SessionEvent& event, Now now);
   void on_connected(Lane& lane, const mqtt::Connected& connected, Now now);
-  void on_connection_over(Lane& lane, const std::string& said, bool retry_at_once, Now now);
+  void on_connection_over(Lane& lane, const std::string& said, bool blames_us, bool retry_at_once, Now now);
   void on_message(Lane& lane, const mqtt::MessageReceived& message, Now now);
   void deliver(Lane& lane, const mqtt::MessageReceived& message, UpstreamFilters::Match& match, Now now);
   void on_publish_completed(const mqtt::PublishCompleted& completed, Now now);
@@ -235,7 +235,7 @@ class Bridge final {
   std::unordered_map<mqtt::Token, std::vector<FilterId>> subscribes_;
   std::unordered_map<mqtt::Token, mqtt::TopicFilter> unsubscribes_;
   std::unordered_set<mqtt::Token> fence_subscribes_;
-  std::unordered_set<mqtt::Token> fence_publishes_;  // of QoS 1
+  std::unordered_map<mqtt::Token, std::string> fence_publishes_;  // of QoS 1, with their topics
 
   std::vector<WorkerQueue> workers_;
   std::deque<Unacknowledged> unacknowledged_;

@@ -58,8 +58,10 @@ void Bridge::send_fences(Now now) {
                                                     now.instant, first().effects());
     if (!accepted)
       fences_.on_refused(now.instant);
-    else if (qos > 0)
-      fence_publishes_.insert(token);
+    else if (qos > 0) {
+      fences_.on_publish_begun(fence.topic);
+      fence_publishes_.emplace(token, std::move(fence.topic));
+    }
   }
 }
 

@@ -75,11 +75,11 @@ void Bridge::join_lanes() {
     if (lane->up && std::exchange(lane->joins_later, false)) filters_.on_connected(lane->index(), false);
 }
 
-void Bridge::on_connection_over(Lane& lane, const std::string& said, bool retry_at_once, Now now) {
+void Bridge::on_connection_over(Lane& lane, const std::string& said, bool blames_us, bool retry_at_once, Now now) {
   const std::string reason = lane.with_cause(said);
   const bool was_up = std::exchange(lane.up, false);
   filters_.on_disconnected(lane.index());
-  fences_.on_disconnected(lane.index());
+  fences_.on_disconnected(lane.index(), blames_us, now.instant);
   // Those that are asked for are asked for again on the next connection.
   for (const Lane::Request& request : std::exchange(lane.requests, {}))
     if (const auto* unsubscribe = std::get_if<UpstreamFilters::Unsubscribe>(&request))

@@ -100,7 +100,7 @@ void FenceRounds::on_connected(LaneIndex index, bool session_present, Instant no
   Lane& here = lane(index);
   here.in_use = here.connected = true;
   if (!session_present)
-    on_session_lost(index);
+    on_session_lost(index, now);
   else if (open_)
     on_resumed(index);
   end_if_passed();
@@ -108,16 +108,20 @@ void FenceRounds::on_connected(LaneIndex index, bool session_present, Instant no
                                            : kNever;
 }
 
-void FenceRounds::on_session_lost(LaneIndex index) {
+void FenceRounds::on_session_lost(LaneIndex index, Instant now) {
   Lane& here = lane(index);
   here.subscribed = Subscribed::no;
   here.passed = {true, true};
   here.muted = false;
   if (index != 0 || (open_ && lanes_in_use() > 1)) return;
   // It may be another broker, or one with other rules.
-  choice_ = 0;
+  if ((bad_[0] || bad_[1]) && now >= last_drop_ + kTriedAgainAfter) {
+    bad_ = {};
+    is_tried_again_ = true;
+  }
+  choice_ = bad_[0] ? 1 : 0;
   proved_ = false;
-  available_ = true;
+  available_ = !bad_[choice_];
 }
 
 /// What was on its way at QoS 0 went with the connection, a fence perhaps. What is sent at QoS 1 comes still.
@@ -129,12 +133,35 @@ void FenceRounds::on_resumed(LaneIndex index) {
     passed_0 = here.muted = true;
   else if (here.passed[at(Stream::qos_1_and_2)])
     passed_0 = true;
-  if (index == 0 && !has_passed(Stream::qos_0)) send(0);
+  if (index == 0 && available_ && !has_passed(Stream::qos_0)) send(0);
 }
 
-void FenceRounds::on_disconnected(LaneIndex index) {
+void FenceRounds::on_disconnected(LaneIndex index, bool blames_us, Instant now) {
+  std::size_t* const drops = blames_us ? suspected(index) : nullptr;
   lane(index).connected = false;
   deadline_ = kNever;  // what is late waits for this lane
+  if (!drops) return;
+  last_drop_ = now;
+  const std::size_t most = drops == &publish_drops_ ? kPublishDropsMax : kSubscribeDropsMax;
+  if (++*drops < (is_tried_again_ ? 1 : most)) return;
+  bad_[choice_] = true;
+  try_the_other_topic("connections ended over it", now);
+}
+
+/// As long as the session sends a fence again on the topic that was left, that one is at fault.
+std::size_t* FenceRounds::suspected(LaneIndex index) {
+  if (!available_ || index >= lanes_.size() || !lanes_[index].connected) return nullptr;
+  if (choice_ == 1 && in_flight_[0] > 0) return nullptr;
+  if (lanes_[index].subscribed == Subscribed::asked) return &lanes_[index].subscribe_drops;
+  return index == 0 && in_flight_[choice_] > 0 ? &publish_drops_ : nullptr;
+}
+
+void FenceRounds::on_publish_over(std::string_view topic, bool taken) {
+  const std::size_t choice = topic == topics_[1] ? 1 : 0;
+  --in_flight_[choice];
+  if (!taken) return;
+  publish_drops_ = 0;
+  is_tried_again_ = false;
 }
 
 void FenceRounds::on_stopped(LaneIndex index) {
@@ -151,7 +178,9 @@ std::optional<std::string> FenceRounds::take_subscribe(LaneIndex index) {
 }
 
 void FenceRounds::on_subscribed(LaneIndex index, bool granted, Instant now) {
-  lane(index).subscribed = granted ? Subscribed::held : Subscribed::no;
+  Lane& here = lane(index);
+  here.subscribed = granted ? Subscribed::held : Subscribed::no;
+  here.subscribe_drops = 0;
   if (!granted) return try_the_other_topic("subscription refused", now);
   if (!open_) return;
   // The round had begun on the other topic.
@@ -179,25 +208,32 @@ void FenceRounds::on_fence_lost(Instant now) {
 
 void FenceRounds::try_the_other_topic(std::string_view why, Instant now) {
   deadline_ = kNever;
-  if (choice_ == 1) {
+  constexpr std::string_view kHint =
+      "the broker must let this client publish and subscribe to this topic, or to another that MQTT_FENCE_TOPIC names: "
+      "docs/brokers.md";
+  if (choice_ == 1 || bad_[1]) {
     if (std::exchange(available_, false))
-      logger_.warn("no fences", {{"reason", why},
-                                 {"topic", topic()},
-                                 {"hint", "the broker must let this client publish and subscribe to this topic"}});
+      logger_.warn("no fences", {{"reason", why}, {"topic", topic()}, {"hint", kHint}});
     return;
   }
-  logger_.warn("fence topic does not work", {{"reason", why}, {"topic", topic()}, {"next", topics_[1]}});
+  logger_.warn("fence topic does not work",
+               {{"reason", why}, {"topic", topic()}, {"next", topics_[1]}, {"hint", kHint}});
   choice_ = 1;
   proved_ = false;
-  for (Lane& each : lanes_) each.subscribed = Subscribed::no;
+  publish_drops_ = 0;
+  for (Lane& each : lanes_) {
+    each.subscribed = Subscribed::no;
+    each.subscribe_drops = 0;
+  }
   wanted_ = true;
+  resends_qos_1_ = false;
   if (open_) deadline_ = now + kFirstFenceTimeout;
 }
 
 void FenceRounds::on_timer(Instant now) {
   if (!is_up() || now < deadline_) return;
   deadline_ = kNever;
-  if (!open_) return;
+  if (!open_ || !available_) return;
   if (!proved_ && !resends_qos_1_) return try_the_other_topic("fence not back in time", now);
   deadline_ = now + kResendInterval;
   if (!has_passed(Stream::qos_0)) send(0);

@@ -23,13 +23,20 @@ namespace famemely::gateway {
 /// round: nothing is on its way to it. It may hold filters again when the round has ended (`open`).
 ///
 /// Where the broker refuses the topic, or the first fence does not come back, a second topic is tried; if that fails as
-/// well there are no fences until one comes back after all.
+/// well there are no fences until one comes back after all. A topic over which connections end, one after the other, is
+/// left as well: brokers refuse by that.
 class FenceRounds {
  public:
   /// The first fence must be back by then.
   static constexpr std::chrono::seconds kFirstFenceTimeout{5};
   /// A fence of QoS 0 that is not back by then is taken for lost, and sent again.
   static constexpr std::chrono::seconds kResendInterval{2};
+  /// So many connections in a row that ended while a fence of QoS 1, or the SUBSCRIBE, had no answer, and the topic is
+  /// left. (Any connection begins with the SUBSCRIBE: a bad network hits it sooner.)
+  static constexpr std::size_t kPublishDropsMax = 3;
+  static constexpr std::size_t kSubscribeDropsMax = 5;
+  /// After so long a new session tries it once more, and one drop is enough: that can't keep the link down.
+  static constexpr std::chrono::hours kTriedAgainAfter{1};
 
   struct Publish {
     std::string topic;
@@ -66,14 +73,18 @@ class FenceRounds {
   [[nodiscard]] bool available() const { return available_; }
 
   void on_connected(LaneIndex lane, bool session_present, Instant now);
-  void on_disconnected(LaneIndex lane);
+  /// `blames_us`: the broker has named no reason of its own.
+  void on_disconnected(LaneIndex lane, bool blames_us, Instant now);
   /// The lane is not used any more.
   void on_stopped(LaneIndex lane);
-  /// The broker's answer to the SUBSCRIBE, or to a fence of QoS 1.
+  /// The broker's answer to the SUBSCRIBE, or its refusal of a fence.
   void on_subscribed(LaneIndex lane, bool granted, Instant now);
   void on_refused(Instant now);
   /// A fence of QoS 1 has been given up on its way to the broker.
   void on_fence_lost(Instant now);
+  /// The session has a fence of QoS 1 for this topic, and sends it again on the next connection; or has it no more.
+  void on_publish_begun(std::string_view topic) { in_flight_[topic == topics_[1]] += 1; }
+  void on_publish_over(std::string_view topic, bool taken);
   /// The SUBSCRIBE went without an answer.
   void on_subscribe_lost(LaneIndex lane);
   void on_timer(Instant now);
@@ -92,6 +103,7 @@ class FenceRounds {
     Subscribed subscribed = Subscribed::no;
     std::array<bool, 2> passed{true, true};  // by stream; true too where no round is open
     bool muted = false;
+    std::size_t subscribe_drops = 0;  // connections in a row that ended with the SUBSCRIBE unanswered
   };
 
   [[nodiscard]] const std::string& topic() const { return topics_[choice_]; }
@@ -103,7 +115,9 @@ class FenceRounds {
   /// True if every lane that takes part has had the round's fence.
   [[nodiscard]] bool has_passed(Stream stream) const;
   void end_if_passed();
-  void on_session_lost(LaneIndex index);
+  void on_session_lost(LaneIndex index, Instant now);
+  /// The count of what this connection may have ended over, if that is the topic of choice.
+  [[nodiscard]] std::size_t* suspected(LaneIndex index);
   void on_resumed(LaneIndex index);
   void send(std::uint8_t qos);
   void try_the_other_topic(std::string_view why, Instant now);
@@ -112,6 +126,11 @@ class FenceRounds {
   std::array<std::string, 2> rewritten_;
   Logger& logger_;
   std::size_t choice_ = 0;
+  std::array<bool, 2> bad_{};               // by topic: connections have ended over it
+  std::size_t publish_drops_ = 0;           // connections in a row that ended with a fence unanswered
+  bool is_tried_again_ = false;             // the topic of choice, which was left before
+  std::array<std::size_t, 2> in_flight_{};  // by topic: fences of QoS 1
+  Instant last_drop_{};
   bool proved_ = false;  // a fence has come back on the topic of choice
   bool available_ = true;
   std::vector<Lane> lanes_;

@@ -31,6 +31,18 @@ class FenceRoundsTest : public ::testing::Test {
     fences_.on_timer(now_);
   }
 
+  /// The connection ends, and the next one resumes the session.
+  void drop(bool blames_us) {
+    fences_.on_disconnected(0, blames_us, now_);
+    fences_.on_connected(0, true, now_);
+  }
+  /// The same with a SUBSCRIBE unanswered.
+  void lose_subscribe() {
+    fences_.on_disconnected(0, true, now_);
+    fences_.on_subscribe_lost(0);
+    fences_.on_connected(0, true, now_);
+  }
+
   testing::WarningLogger logger_;
   FenceRounds fences_{{"own", "other"}, logger_};
   Instant now_ = Instant{} + std::chrono::hours(1);
@@ -116,7 +128,7 @@ TEST_F(FenceRoundsTest, AFenceThatComesAfterAllMakesThemAvailable) {
 TEST_F(FenceRoundsTest, OnResumeARoundWithoutAnyFenceSendsThatOfQos0Again) {
   begin();
   (void)published();
-  fences_.on_disconnected(0);
+  fences_.on_disconnected(0, false, now_);
   fences_.on_connected(0, true, now_);
   EXPECT_EQ(published(), Texts{"own 1 0"}) << "the other one is the session's to send again";
   EXPECT_TRUE(fences_.open());
@@ -125,7 +137,7 @@ TEST_F(FenceRoundsTest, OnResumeARoundWithoutAnyFenceSendsThatOfQos0Again) {
 TEST_F(FenceRoundsTest, OnResumeTheFenceOfQos1IsEnough) {
   begin();
   (void)fences_.on_message(0, "1", 1);
-  fences_.on_disconnected(0);
+  fences_.on_disconnected(0, false, now_);
   fences_.on_connected(0, true, now_);
   EXPECT_TRUE(fences_.take_finished());
 }
@@ -133,7 +145,7 @@ TEST_F(FenceRoundsTest, OnResumeTheFenceOfQos1IsEnough) {
 TEST_F(FenceRoundsTest, OnResumeTheFenceOfQos1IsWaitedFor) {
   begin();
   (void)fences_.on_message(0, "1", 0);
-  fences_.on_disconnected(0);
+  fences_.on_disconnected(0, false, now_);
   fences_.on_connected(0, true, now_);
   EXPECT_FALSE(fences_.take_finished());
   (void)fences_.on_message(0, "1", 1);
@@ -142,11 +154,92 @@ TEST_F(FenceRoundsTest, OnResumeTheFenceOfQos1IsWaitedFor) {
 
 TEST_F(FenceRoundsTest, ALostSessionEndsTheRound) {
   begin();
-  fences_.on_disconnected(0);
+  fences_.on_disconnected(0, false, now_);
   fences_.on_connected(0, false, now_);
   EXPECT_TRUE(fences_.take_finished());
   fences_.want();
   EXPECT_EQ(fences_.take_subscribe(0), "own");
+}
+
+TEST_F(FenceRoundsTest, ATopicOverWhichConnectionsEndIsLeft) {
+  begin();
+  fences_.on_publish_begun("own");
+  for (std::size_t i = 0; i < FenceRounds::kPublishDropsMax; ++i) {
+    EXPECT_EQ(fences_.take_subscribe(0), std::nullopt);
+    drop(true);
+  }
+  EXPECT_EQ(fences_.take_subscribe(0), "other");
+  fences_.on_subscribed(0, true, now_);
+  (void)fences_.on_message(0, "1", 0);
+  (void)fences_.on_message(0, "1", 1);
+  EXPECT_TRUE(fences_.take_finished());
+  EXPECT_TRUE(fences_.available());
+  EXPECT_EQ(logger_.warnings, Texts{"fence topic does not work"});
+}
+
+TEST_F(FenceRoundsTest, WhereNeitherTopicKeepsTheConnectionNothingIsSentAnyMore) {
+  fences_.want();
+  for (const char* topic : {"own", "other"})
+    for (std::size_t i = 0; i < FenceRounds::kSubscribeDropsMax; ++i) {
+      EXPECT_EQ(fences_.take_subscribe(0), topic);
+      lose_subscribe();
+    }
+  EXPECT_FALSE(fences_.available());
+  for (const bool session_present : {true, false}) {
+    fences_.on_disconnected(0, true, now_);
+    fences_.on_connected(0, session_present, now_);
+    fences_.want();
+    EXPECT_EQ(fences_.take_subscribe(0), std::nullopt);
+    wait(FenceRounds::kFirstFenceTimeout);
+    EXPECT_EQ(published(), Texts{});
+  }
+  EXPECT_EQ(logger_.warnings, (Texts{"fence topic does not work", "no fences"}));
+}
+
+TEST_F(FenceRoundsTest, LaterANewSessionTriesOnceMoreAndOneDropIsEnough) {
+  fences_.want();
+  for (std::size_t i = 0; i < 2 * FenceRounds::kSubscribeDropsMax; ++i) {
+    (void)fences_.take_subscribe(0);
+    lose_subscribe();
+  }
+  ASSERT_FALSE(fences_.available());
+  now_ += FenceRounds::kTriedAgainAfter;
+  fences_.on_disconnected(0, false, now_);
+  fences_.on_connected(0, false, now_);
+  for (const char* topic : {"own", "other"}) {
+    fences_.want();
+    EXPECT_EQ(fences_.take_subscribe(0), topic);
+    lose_subscribe();
+  }
+  EXPECT_FALSE(fences_.available());
+}
+
+TEST_F(FenceRoundsTest, ConnectionsThatTheBrokerEndsForReasonsOfItsOwnAreNotCounted) {
+  begin();
+  fences_.on_publish_begun("own");
+  for (std::size_t i = 0; i < 2 * FenceRounds::kPublishDropsMax; ++i) drop(false);
+  EXPECT_EQ(logger_.warnings, Texts{});
+}
+
+TEST_F(FenceRoundsTest, AFenceThatTheBrokerTakesClearsItsTopic) {
+  begin();
+  for (std::size_t i = 0; i < 2 * FenceRounds::kPublishDropsMax; ++i) {
+    fences_.on_publish_begun("own");
+    drop(true);
+    fences_.on_publish_over("own", true);
+  }
+  EXPECT_EQ(logger_.warnings, Texts{});
+}
+
+TEST_F(FenceRoundsTest, DropsWhileAFenceOfTheOldTopicIsSentAgainAreNotTheNewOnes) {
+  begin();
+  fences_.on_publish_begun("own");
+  for (std::size_t i = 0; i < 2 * FenceRounds::kPublishDropsMax; ++i) drop(true);
+  EXPECT_EQ(logger_.warnings, Texts{"fence topic does not work"});
+  fences_.on_publish_over("own", false);
+  fences_.on_publish_begun("other");
+  for (std::size_t i = 0; i < FenceRounds::kPublishDropsMax; ++i) drop(true);
+  EXPECT_FALSE(fences_.available());
 }
 
 TEST_F(FenceRoundsTest, KnowsTheFenceWhereDotsHaveBecomeSlashes) {
@@ -186,7 +279,7 @@ TEST_F(TwoLanesTest, ARoundGoesThroughBoth) {
 
 TEST_F(TwoLanesTest, ALaneThatIsResumedIsMuteAtQos0UntilAFenceComes) {
   (void)fences_.on_message(0, "1", 0);
-  fences_.on_disconnected(1);
+  fences_.on_disconnected(1, false, now_);
   fences_.on_connected(1, true, now_);
   EXPECT_TRUE(fences_.mutes_qos_0(1));
   EXPECT_FALSE(fences_.mutes_qos_0(0));
@@ -200,10 +293,22 @@ TEST_F(TwoLanesTest, ALaneThatIsResumedIsMuteAtQos0UntilAFenceComes) {
 TEST_F(TwoLanesTest, ALaneThatHasLostItsSessionIsOut) {
   (void)fences_.on_message(0, "1", 0);
   (void)fences_.on_message(0, "1", 1);
-  fences_.on_disconnected(1);
+  fences_.on_disconnected(1, false, now_);
   EXPECT_TRUE(fences_.open());
   fences_.on_connected(1, false, now_);
   EXPECT_TRUE(fences_.take_finished());
+}
+
+TEST_F(TwoLanesTest, ARestartOfTheBrokerIsOneDropOfEachLane) {
+  for (std::size_t i = 1; i < FenceRounds::kPublishDropsMax; ++i) {
+    for (const LaneIndex lane : std::vector<LaneIndex>{0, 1}) {
+      fences_.on_disconnected(lane, true, now_);
+      fences_.on_connected(lane, false, now_);
+    }
+    fences_.want();
+    for (const LaneIndex lane : std::vector<LaneIndex>{0, 1}) EXPECT_EQ(fences_.take_subscribe(lane), "own");
+  }
+  EXPECT_EQ(logger_.warnings, Texts{});
 }
 
 TEST_F(TwoLanesTest, ALaneThatComesLaterIsNotInTheOpenRound) {

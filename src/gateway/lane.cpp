@@ -77,7 +77,7 @@ void Lane::on_transport_closed(const std::string& why, Now now) {
   });
   bridge_.settle(now);
   // With a wish to open, it is the connection before that has been closed.
-  if (!told && attempting_ && !open_wish_) bridge_.on_connection_over(*this, why, false, now);
+  if (!told && attempting_ && !open_wish_) bridge_.on_connection_over(*this, why, false, false, now);
   close_wish_ = false;
   output_.clear();
   put_out_ = written_;

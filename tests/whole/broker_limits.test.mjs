@@ -6,8 +6,7 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { startAedes, startMosquitto } from './brokers.mjs';
 import {
-  ask, connect, eventually, freePort, publish, rest, startGateway, subscribe, untilMessages,
-  untilReady,
+  ask, connect, eventually, freePort, publish, rest, sleep, startBroker, startGateway, subscribe, untilMessages, untilReady,
 } from './harness.mjs';
 
 const versions = ['5', '3.1.1'];
@@ -133,4 +132,23 @@ test('a session that another client takes over is an error in the log, by name',
   assert.equal(line.level, 'error');
   assert.equal(line.client_id, 'contested');
   await eventually(() => connections >= 2, 'it comes back');
+});
+
+test('a broker that ends the connection over fences is asked for them no more', async (t) => {
+  const broker = await startBroker(t, { settings: ['max_qos 0'] });
+  const gateway = await startGateway(t, { broker, env: { MQTT_VERSION: '3.1.1' } });
+  await untilReady(gateway);
+  const socket = await connect(t, gateway);
+  await eventually(async () => (await ask(socket, 'mqtt:subscribe', { topic: 'hear/#', qos: 0 })).success, 'a subscription');
+  const { hint } = await gateway.logged('no fences', 60_000);
+  assert.match(hint, /MQTT_FENCE_TOPIC/);
+  await untilReady(gateway);
+  const drops = () => gateway.log.filter(({ event }) => event === 'broker disconnected').length;
+  const before = drops();
+  for (let i = 0; i < 20; ++i) {
+    await publish(socket, 'hear/x', i);
+    await sleep(50);
+  }
+  await untilMessages(socket, 20);
+  assert.equal(drops(), before);
 });

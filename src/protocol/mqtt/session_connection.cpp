@@ -186,7 +186,7 @@ void Session::on_transport_closed(Instant, Effects& effects) {
     fail({ReasonCode::unspecified_error, "connection closed before CONNACK"}, effects);
     return;
   }
-  effects.events.emplace_back(Disconnected{.reason = "connection closed", .code = std::nullopt});
+  effects.events.emplace_back(Disconnected{.reason = "connection closed", .code = std::nullopt, .blames_us = true});
   close(true, effects);
 }
 
@@ -201,6 +201,7 @@ void Session::handle_disconnect(const Disconnect& disconnect, Effects& effects) 
                    .code = disconnect.code,
                    .by_broker = true,
                    .session_taken_over = taken_over,
+                   .blames_us = blames_messages(disconnect.code),
                    .server_reference = std::string(disconnect.server_reference.value_or(std::string_view()))});
   close(blames_messages(disconnect.code), effects);
 }

@@ -59,6 +59,7 @@ struct Disconnected {
   bool by_broker = false;          // a DISCONNECT packet came
   bool by_caller = false;          // `disconnect` was called
   bool session_taken_over = false;
+  bool blames_us = false;  // it may be the fault of what we had sent: the broker named no reason of its own
   std::string server_reference{};
 };
 
