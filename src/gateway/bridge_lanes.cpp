@@ -225,7 +225,7 @@ void Bridge::on_subscribe_completed(Lane& lane, const mqtt::SubscribeCompleted& 
   subscribes_.erase(found);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (completed.lost || i >= completed.codes.size()) {
-      filters_.on_answer_lost(ids[i]);
+      filters_.on_answer_lost(ids[i], completed.blames_us);
       continue;
     }
     if (mqtt::is_failure(completed.codes[i]) && filters_.contains(ids[i]))

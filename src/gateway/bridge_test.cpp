@@ -29,6 +29,23 @@ class BridgeTest : public ::testing::Test {
     clear_events();
   }
 
+  /// After a while the broker is back, without the session. The output is what follows CONNECT.
+  void reconnect() {
+    now_.instant += std::chrono::minutes(1);
+    bridge_.on_timer(now_);
+    connect();
+  }
+
+  /// How many of the packets are SUBSCRIBEs.
+  static std::size_t subscribes(std::string_view sent) {
+    std::size_t count = 0;
+    while (!sent.empty()) {  // each is shorter than 128 bytes
+      if (sent[0] == '\x82') ++count;
+      sent.remove_prefix(2 + static_cast<std::size_t>(sent[1]));
+    }
+    return count;
+  }
+
   void receive(const std::string& packets) { live().on_bytes(packets, now_); }
 
   /// Sends the command, and grants what it asks of the broker; the packets of the broker are appended to the answer.
@@ -76,6 +93,8 @@ class BridgeTest : public ::testing::Test {
         texts.push_back("message " + bytes.substr(at, bytes.find(',', at) - at));
       } else if (const auto* granted = std::get_if<SubscribeAnswer>(&event)) {
         texts.push_back("granted " + std::to_string(granted->request));
+      } else if (const auto* lost = std::get_if<FilterLost>(&event)) {
+        texts.push_back("lost " + std::to_string(lost->error.status()));
       } else if (const auto* taken = std::get_if<PublishAnswer>(&event)) {
         texts.push_back("published " + std::to_string(taken->request) +
                         (taken->error ? " " + std::to_string(taken->error->status()) : ""));
@@ -229,6 +248,34 @@ TEST_F(BridgeTest, AfterDisconnectNothingIsOpened) {
   EXPECT_EQ(live().output().substr(0, 1), "\xE0") << "DISCONNECT";
   live().on_transport_closed("", now_);
   EXPECT_FALSE(live().take_open_wish());
+}
+
+TEST_F(BridgeTest, ASubscriptionOutlivesABrokerThatGoesForReasonsOfItsOwn) {
+  connect();
+  receive(suback(0, 1, "a", 1));
+  live().on_transport_closed("gone", now_);
+  for (int again = 0; again < 4; ++again) {
+    reconnect();
+    EXPECT_EQ(subscribes(live().output()), 1U) << again;
+    clear_events();
+    receive("\xE0\x01\x8B"s);  // DISCONNECT: the server is shutting down
+    EXPECT_TRUE(live().take_close_wish());
+    live().on_transport_closed("", now_);
+    EXPECT_EQ(events(0), Texts{"down"}) << again;
+  }
+}
+
+TEST_F(BridgeTest, ASubscriptionWithWhichTheConnectionDropsThreeTimesIsTakenAway) {
+  connect();
+  receive(suback(0, 1, "a", 1));
+  live().on_transport_closed("gone", now_);
+  for (int again = 0; again < 3; ++again) {
+    reconnect();
+    clear_events();
+    live().on_transport_closed("gone", now_);
+  }
+  const Texts said = events(0);
+  EXPECT_NE(std::ranges::find(said, "lost 502"), said.end());
 }
 
 TEST_F(BridgeTest, LetsEveryWorkerLookForASocketThatIsToGo) {

@@ -312,12 +312,12 @@ void UpstreamFilters::on_disconnected(LaneIndex lane) {
     }
 }
 
-void UpstreamFilters::on_answer_lost(FilterId id) {
+void UpstreamFilters::on_answer_lost(FilterId id, bool blamed) {
   const auto found = filters_.find(id);
   if (found == filters_.end()) return;
   Filter& filter = found->second;
   if (filter.state == State::asked) filter.state = State::absent;
-  if (++filter.drops <= kDropsOfSuspect || filter.in_round) return;
+  if (!blamed || ++filter.drops <= kDropsOfSuspect || filter.in_round) return;
   filter.drops = 0;
   const Error error{ErrorCode::broker_refused,
                     "Failed to subscribe: the connection to the broker dropped with it three times"};

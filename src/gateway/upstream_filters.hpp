@@ -101,9 +101,9 @@ class UpstreamFilters {
   void on_connected(LaneIndex lane, bool session_present);
   void on_disconnected(LaneIndex lane);
   void on_subscribed(FilterId id, mqtt::ReasonCode code, std::string_view reason);
-  /// The connection went before the broker answered.
-  void on_answer_lost(FilterId id);
-  /// Connections have gone twice in a row while it was asked for: it is to be asked for alone. Some brokers close the
+  /// The connection went before the broker answered. `blamed`: perhaps because of the filter.
+  void on_answer_lost(FilterId id, bool blamed);
+  /// Connections have gone twice in a row, perhaps because of it: it is to be asked for alone. Some brokers close the
   /// connection where they refuse, and no filter shall keep the link down: with the third it is refused.
   [[nodiscard]] bool is_suspect(FilterId id) const { return filters_.at(id).drops >= kDropsOfSuspect; }
   void on_unsubscribed(LaneIndex lane, const mqtt::TopicFilter& filter);
@@ -155,7 +155,7 @@ class UpstreamFilters {
     bool granted_before = false;  // and the broker has granted it
     bool raised = false;          // asked for once more, at a higher quality, and not answered
     bool in_round = false;
-    std::uint8_t drops = 0;       // connections in a row that went while it was asked for
+    std::uint8_t drops = 0;       // connections in a row that went while it was asked for, perhaps because of it
     std::uint32_t asks = 0;       // SUBSCRIBEs on this connection that are not answered: the last answer counts
     std::uint8_t qos_needed = 0;  // by its own holders and waiters
     std::uint8_t qos_asked = 0;   // by the last SUBSCRIBE: also what overlapping filters need

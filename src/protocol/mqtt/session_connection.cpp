@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kDisconnectBytes = 10;
 
 /// Ends of a connection that have their reason in the broker or its operator, not in what we sent.
-bool blames_messages(ReasonCode code) {
+bool blames_us(ReasonCode code) {
   switch (code) {
     case ReasonCode::server_shutting_down:
     case ReasonCode::server_busy:
@@ -152,7 +152,7 @@ void Session::close(bool blame, Effects& effects) {
   inbound_.on_closed();
   inbound_aliases_.clear();
   outbound_.on_closed(blame, effects);
-  requests_.on_closed(effects);
+  requests_.on_closed(blame, effects);
 }
 
 void Session::fail_connecting(ConnectFailed event, Effects& effects) {
@@ -201,9 +201,9 @@ void Session::handle_disconnect(const Disconnect& disconnect, Effects& effects) 
                    .code = disconnect.code,
                    .by_broker = true,
                    .session_taken_over = taken_over,
-                   .blames_us = blames_messages(disconnect.code),
+                   .blames_us = blames_us(disconnect.code),
                    .server_reference = std::string(disconnect.server_reference.value_or(std::string_view()))});
-  close(blames_messages(disconnect.code), effects);
+  close(blames_us(disconnect.code), effects);
 }
 
 void Session::disconnect(ReasonCode code, Instant, Effects& effects) {

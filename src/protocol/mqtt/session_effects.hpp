@@ -96,12 +96,14 @@ struct PublishCompleted {
 };
 
 /// One code for each filter, in the order of the command. `lost` if the connection went before the answer came: then
-/// there are no codes, and the caller asks again on the next connection.
+/// there are no codes, and the caller asks again on the next connection. `blames_us` if it may have gone because of
+/// what was asked, as it does with brokers that close where they refuse; not if the broker said another reason.
 struct SubscribeCompleted {
   Token token;
   bool lost;
   std::vector<ReasonCode> codes;
   std::string reason_string{};
+  bool blames_us = false;
 };
 struct UnsubscribeCompleted {
   Token token;

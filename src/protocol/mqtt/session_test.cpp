@@ -320,6 +320,20 @@ TEST(MqttSession, TellsWhichRequestsWentWithTheConnection) {
   EXPECT_TRUE(script.take<SubscribeCompleted>().at(0).lost);
 }
 
+TEST(MqttSession, TellsWhetherTheConnectionMayHaveGoneBecauseOfARequest) {
+  const auto blamed = [](std::string_view disconnect) {
+    SessionScript script;
+    script.connect();
+    EXPECT_TRUE(
+        script.session.subscribe({.token = 5, .entries = {{.filter = filter("a")}}}, script.now, script.effects));
+    disconnect.empty() ? script.drop() : script.receive(disconnect);
+    return script.take<SubscribeCompleted>().at(0).blames_us;
+  };
+  EXPECT_TRUE(blamed("")) << "closed without a word";
+  EXPECT_TRUE(blamed("e0 01 87")) << "not authorized";
+  EXPECT_FALSE(blamed("e0 01 8b")) << "the server is shutting down";
+}
+
 TEST(MqttSession, TellsThatARequestIsLostWhoseAnswerIsWrong) {
   for (const char* answer : {"90 05 0001 00 01 01", "b0 04 0001 00 00"}) {
     SessionScript script;

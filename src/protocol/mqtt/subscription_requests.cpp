@@ -67,11 +67,12 @@ std::optional<DecodeFault> SubscriptionRequests::on_unsuback(const UnsubAck& uns
   return std::nullopt;
 }
 
-void SubscriptionRequests::on_closed(Effects& effects) {
+void SubscriptionRequests::on_closed(bool blame, Effects& effects) {
   for (const auto& [packet_id, request] : requests_) {
     packet_ids_.release(packet_id);
     if (request.kind == Kind::subscribe)
-      effects.events.emplace_back(SubscribeCompleted{request.token, true, {}});
+      effects.events.emplace_back(
+          SubscribeCompleted{.token = request.token, .lost = true, .codes = {}, .blames_us = blame});
     else
       effects.events.emplace_back(UnsubscribeCompleted{request.token, true, {}});
   }

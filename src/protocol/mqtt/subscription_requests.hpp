@@ -24,7 +24,8 @@ class SubscriptionRequests {
   [[nodiscard]] std::optional<DecodeFault> on_suback(const SubAck& suback, Effects& effects);
   [[nodiscard]] std::optional<DecodeFault> on_unsuback(const UnsubAck& unsuback, ProtocolVersion version,
                                                        Effects& effects);
-  void on_closed(Effects& effects);
+  /// `blame`: the connection may have ended because of what was asked.
+  void on_closed(bool blame, Effects& effects);
 
  private:
   struct Request {
