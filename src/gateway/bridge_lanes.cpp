@@ -195,8 +195,10 @@ void Bridge::send_subscribe(Lane& lane, const std::vector<FilterId>& ids, Now no
   if (const auto accepted = lane.session().subscribe(command, now.instant, lane.effects()); !accepted) {
     // Without a connection they are asked for on the next one.
     if (!session.connected()) return;
-    for (const FilterId id : ids)
-      filters_.on_subscribed(id, mqtt::ReasonCode::unspecified_error, accepted.error().text());
+    if (ids.size() == 1)
+      return filters_.on_subscribed(ids.front(), mqtt::ReasonCode::unspecified_error, accepted.error().text());
+    // One of them is perhaps what this broker does not have, and no reason to refuse the others.
+    for (const FilterId id : ids) send_subscribe(lane, {id}, now);
     return;
   }
   ++lane.requests_in_flight;

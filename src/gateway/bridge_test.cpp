@@ -142,6 +142,33 @@ TEST_F(BridgeTest, WhatFetchesRetainedMessagesSpeaksTheVersionOfTheLink) {
   }
 }
 
+TEST_F(BridgeTest, AFilterThatTheBrokerCannotHaveIsRefusedAlone) {
+  ASSERT_TRUE(live().take_open_wish());
+  live().on_transport_open(now_);
+  live().output().clear();
+  receive("\x20\x07\x00\x00\x04\x28\x00\x29\x00"s);  // neither wildcards nor subscription identifiers
+  clear_events();
+  live().output().clear();
+  std::vector<LinkCommand> commands;
+  for (const char* filter : {"plain/a", "wild/+", "plain/b"})
+    commands.emplace_back(SubscribeCommand{0, commands.size() + 1, *mqtt::TopicFilter::parse(filter), 0});
+  bridge_.on_commands(commands, now_);
+  std::string answers;
+  for (const char* filter : {"plain/a", "plain/b"}) {
+    const std::size_t at = live().output().find(filter);
+    ASSERT_NE(at, std::string::npos) << filter;
+    answers += "\x90\x04"s + live().output().substr(at - 5, 2) + "\x00\x00"s;
+  }
+  EXPECT_EQ(live().output().find("wild"), std::string::npos);
+  receive(answers);
+  std::vector<std::pair<RequestId, bool>> answered;
+  for (const WorkerEvent& event : bridge_.events_for(0))
+    if (const auto* answer = std::get_if<SubscribeAnswer>(&event))
+      answered.emplace_back(answer->request, answer->outcome.has_value());
+  std::ranges::sort(answered);
+  EXPECT_EQ(answered, (std::vector<std::pair<RequestId, bool>>{{1, true}, {2, false}, {3, true}}));
+}
+
 TEST_F(BridgeTest, OnlyTheLeadersCopyIsDelivered) {
   connect();
   receive(suback(0, 1, "s/#", 0));
