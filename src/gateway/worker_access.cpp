@@ -154,17 +154,16 @@ void Worker::go_on_with_rechecks() {
     rechecks_.pop_front();
     Client* client = find(socket);
     if (!client) continue;
-    Recheck& recheck_of = client->recheck;
+    Recheck& due = client->recheck;
     const std::vector<UserHere::Held>& of_user = users_.at(client->identity->user_id).subscriptions;
     const std::size_t cost_of_one = kDecisionCost + client->permissions->own_topic_count();
-    recheck_of.own = std::min(recheck_of.own, client->subscriptions.size());
-    for (; recheck_of.own != 0 && cost < kSliceCost; cost += cost_of_one) recheck(*client, --recheck_of.own);
-    recheck_of.of_user = std::min(recheck_of.of_user, of_user.size());
-    for (; recheck_of.of_user != 0 && cost < kSliceCost; cost += cost_of_one)
-      recheck(*client, of_user[--recheck_of.of_user]);
-    if (recheck_of.own != 0 || recheck_of.of_user != 0)
+    due.own = std::min(due.own, client->subscriptions.size());
+    for (; due.own != 0 && cost < kSliceCost; cost += cost_of_one) recheck(*client, --due.own);
+    due.of_user = std::min(due.of_user, of_user.size());
+    for (; due.of_user != 0 && cost < kSliceCost; cost += cost_of_one) recheck(*client, of_user[--due.of_user]);
+    if (due.own != 0 || due.of_user != 0)
       rechecks_.push_back(socket);
-    else if (std::exchange(recheck_of.once_more, false))
+    else if (std::exchange(due.once_more, false))
       begin_recheck(*client);
   }
 }

@@ -66,6 +66,8 @@ for (const MQTT_VERSION of versions)
   test(`a leader left and taken up again at every point of its hand-over, ${MQTT_VERSION}`, async (t) => {
     const { broker, gateway } = await startBoth(t, { env: { MQTT_VERSION, WORKERS: '2' } });
     const other = await brokerClient(t, broker);
+    // Without identifiers each lane is a connection of its own, and nothing orders what two of them bring at a hand-over.
+    const inOrder = (numbers) => (MQTT_VERSION === '5' ? numbers : numbers.toSorted((a, b) => a - b));
     const steady = await connect(t, gateway, { auth: { token: token({ sub: 'steady' }) } });
     const holder = await connect(t, gateway);
     await subscribe(holder, 'x/#', 1);
@@ -90,12 +92,12 @@ for (const MQTT_VERSION of versions)
     }
     for (const [seen] of visits)
       for (const qos of [0, 1, 2]) {
-        const n = seen.filter(([q]) => q === qos).map(([, i]) => i);
+        const n = inOrder(seen.filter(([q]) => q === qos).map(([, i]) => i));
         assert.deepEqual(n, n.map((_, i) => n[0] + i));
       }
     const sent = traffic.sent();
     await eventually(() => steady.messages.length >= 3 * sent, 'all', 20_000);
     await sleep(200);
     for (const qos of [0, 1, 2])
-      assert.deepEqual(at(steady, 'x/t').filter(([q]) => q === qos).map(([, i]) => i), count(sent), `qos ${qos}`);
+      assert.deepEqual(inOrder(at(steady, 'x/t').filter(([q]) => q === qos).map(([, i]) => i)), count(sent), `qos ${qos}`);
   });
